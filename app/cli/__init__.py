@@ -1,0 +1,1 @@
+"""The `caudal` command: one module per noun or verb, imported only when it is called."""

@@ -1,0 +1,52 @@
+"""`caudal demo`: some life for a running platform, until Ctrl-C or until its topics are deleted."""
+
+import asyncio
+import contextlib
+import logging
+import sys
+
+import click
+
+
+@click.command(name="demo")
+@click.option(
+    "--bootstrap-servers",
+    default="127.0.0.1:9092",
+    show_default=True,
+    metavar="HOST:PORT,…",
+    help="The broker to fill: the embedded one of a running `caudal start`, or any Apache Kafka.",
+)
+def command(bootstrap_servers: str) -> None:
+    """Fill a running platform with a lively stream of orders and page views.
+
+    Two topics (orders, pageviews), three consumer groups, one of which falls behind and catches up again. Ctrl-C stops
+    it; deleting one of the topics does too, and they are never brought back.
+    """
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    with contextlib.suppress(KeyboardInterrupt):
+        sys.exit(asyncio.run(_run(bootstrap_servers)))
+
+
+async def _run(bootstrap_servers: str) -> int:
+    from app.demo import streams
+    from app.kafka.admin import KafkaClusterAdmin
+    from app.kafka.ports import ClusterUnreachable
+
+    admin = KafkaClusterAdmin.of(bootstrap_servers.split(","))
+    try:
+        await admin.metadata()
+        names = " and ".join(topic.name for topic in streams.TOPICS)
+        click.echo(f"streaming {names} into {bootstrap_servers}; Ctrl-C stops", err=True)
+        await streams.run(admin, bootstrap_servers, lambda words: click.echo(words, err=True))
+    except streams.TopicGone as gone:
+        click.echo(f"topic {gone} was deleted: the demo ends here", err=True)
+        return 0
+    except ClusterUnreachable:
+        click.echo(
+            f"caudal: no broker answers at {bootstrap_servers}. Start one with `caudal start`, "
+            "or name another with --bootstrap-servers.",
+            err=True,
+        )
+        return 1
+    finally:
+        await admin.close()

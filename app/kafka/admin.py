@@ -1,0 +1,741 @@
+"""ClusterAdmin over the Kafka protocol: which node to ask what, in how few requests, and when to ask again.
+
+Works on Apache Kafka from 3.0 on and on our own broker. Nothing here creates a topic by asking about it.
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import TypeVar, cast
+
+from app.kafka import answers
+from app.kafka.answers import AnswerMemo, raise_for
+from app.kafka.connection import ClusterConnections, ConnectionSettings, NodeConnection, NodeUnreachable
+from app.kafka.ports import (
+    ClusterMetadata,
+    ClusterUnreachable,
+    CommittedOffset,
+    ConfigChange,
+    ConfigEntry,
+    ConfigResource,
+    CreatedTopic,
+    FetchedBatch,
+    FoundOffset,
+    GroupDescription,
+    GroupListing,
+    GroupState,
+    GroupType,
+    LogDirInfo,
+    NewTopic,
+    QuorumInfo,
+    ResourceType,
+    TopicInfo,
+    TopicPartition,
+)
+from broker.errors import (
+    CoordinatorLoadInProgress,
+    CoordinatorNotAvailable,
+    GroupIdNotFound,
+    KafkaError,
+    LeaderNotAvailable,
+    NetworkException,
+    NotController,
+    NotCoordinator,
+    UnknownTopicOrPartition,
+    UnsupportedVersion,
+    by_code,
+)
+from broker.protocol.messages.consumer_group_describe import (
+    ConsumerGroupDescribeRequest,
+    ConsumerGroupDescribeResponse,
+)
+from broker.protocol.messages.create_partitions import (
+    CreatePartitionsRequest,
+    CreatePartitionsResponse,
+    CreatePartitionsTopic,
+)
+from broker.protocol.messages.create_topics import (
+    CreatableReplicaAssignment,
+    CreatableTopic,
+    CreatableTopicConfig,
+    CreateTopicsRequest,
+    CreateTopicsResponse,
+)
+from broker.protocol.messages.delete_groups import DeleteGroupsRequest, DeleteGroupsResponse
+from broker.protocol.messages.delete_records import (
+    DeleteRecordsPartition,
+    DeleteRecordsRequest,
+    DeleteRecordsResponse,
+    DeleteRecordsTopic,
+)
+from broker.protocol.messages.delete_topics import DeleteTopicsRequest, DeleteTopicsResponse, DeleteTopicState
+from broker.protocol.messages.describe_configs import (
+    DescribeConfigsRequest,
+    DescribeConfigsResource,
+    DescribeConfigsResponse,
+)
+from broker.protocol.messages.describe_groups import DescribeGroupsRequest, DescribeGroupsResponse
+from broker.protocol.messages.describe_log_dirs import DescribeLogDirsRequest, DescribeLogDirsResponse
+from broker.protocol.messages.describe_quorum import (
+    DescribeQuorumRequest,
+    DescribeQuorumResponse,
+    RequestPartitionData,
+    RequestTopicData,
+)
+from broker.protocol.messages.fetch import FetchPartition, FetchRequest, FetchResponse, FetchTopic
+from broker.protocol.messages.find_coordinator import FindCoordinatorRequest, FindCoordinatorResponse
+from broker.protocol.messages.incremental_alter_configs import (
+    AlterableConfig,
+    AlterConfigsResource,
+    IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsResponse,
+)
+from broker.protocol.messages.list_groups import ListGroupsRequest, ListGroupsResponse
+from broker.protocol.messages.list_offsets import (
+    ListOffsetsPartition,
+    ListOffsetsRequest,
+    ListOffsetsResponse,
+    ListOffsetsTopic,
+)
+from broker.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
+from broker.protocol.messages.offset_commit import (
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic,
+    OffsetCommitResponse,
+)
+from broker.protocol.messages.offset_fetch import OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchResponse
+from broker.protocol.primitives import Message
+
+T = TypeVar("T")
+Answer = TypeVar("Answer", bound=Message)
+K = TypeVar("K")
+
+CONFIG_TOPICS_PER_REQUEST = 50  # about 10 ms of decoding on the loop the first time; repeats are recognised unread
+RETRY_WAIT_FIRST_S = 0.05
+RETRY_WAIT_MAX_S = 0.5
+TOPIC_VISIBLE_WAIT_S = 2.0
+FETCH_VERSION_BY_NAME_MAX = 12  # Fetch 13, OffsetFetch 10 and OffsetCommit 10 name topics by id only
+OFFSETS_VERSION_BY_NAME_MAX = 9
+NO_LEADER = -1
+
+_COORDINATOR_MOVED = (NotCoordinator.code, CoordinatorNotAvailable.code, CoordinatorLoadInProgress.code)
+
+
+class KafkaClusterAdmin:
+    """Questions to and changes of one cluster (see ports.ClusterAdmin).
+
+    What a broker refuses for a passing reason (a moved leader, controller or coordinator) is asked again with fresh
+    metadata until request_timeout_s of the connection settings is over.
+    """
+
+    def __init__(self, bootstrap_servers: str | Sequence[str], settings: ConnectionSettings | None = None) -> None:
+        self.connections = ClusterConnections(bootstrap_servers, settings)
+        self._metadata: ClusterMetadata | None = None
+        self._topics: dict[str, TopicInfo] = {}
+        self._coordinators: dict[str, int] = {}
+        self._group_types: dict[str, GroupType] = {}
+        self._metadata_memo = AnswerMemo[ClusterMetadata](1)
+        self._configs_memo = AnswerMemo[dict[str, tuple[ConfigEntry, ...]]]()
+        self._offsets_memo = AnswerMemo[dict[TopicPartition, FoundOffset]]()
+        self._log_dirs_memo = AnswerMemo[tuple[LogDirInfo, ...]]()
+
+    async def close(self) -> None:
+        await self.connections.close()
+
+    # --- metadata --------------------------------------------------------------------------------------------------
+
+    async def metadata(self) -> ClusterMetadata:
+        connection, version, frame = await self._exchange_any(
+            MetadataRequest(topics=None, allow_auto_topic_creation=False)
+        )
+        metadata = self._metadata_memo.recall("all", frame)
+        if metadata is None:
+            answer = _decode(MetadataResponse, version, frame, connection)
+            metadata = answers.cluster_metadata(answer, self._metadata)
+            self._metadata_memo.remember("all", frame, metadata)
+        self._metadata = metadata
+        self._topics = dict(metadata.topics)
+        self.connections.learn(metadata.brokers)
+        return metadata
+
+    async def quorum(self) -> QuorumInfo | None:
+        topic = RequestTopicData(topic_name="__cluster_metadata", partitions=[RequestPartitionData(partition_index=0)])
+        try:
+            answer = await self._ask(DescribeQuorumRequest(topics=[topic]), DescribeQuorumResponse)
+            return answers.quorum_info(answer)
+        except KafkaError:
+            return None
+
+    async def _refresh(self, topics: Iterable[str]) -> None:
+        """Learn the present leaders of some topics; topics that do not exist are forgotten."""
+        wanted = sorted(set(topics))
+        request = MetadataRequest(
+            topics=[MetadataRequestTopic(name=name) for name in wanted], allow_auto_topic_creation=False
+        )
+        answer = await self._ask(request, MetadataResponse)
+        self.connections.learn(answers.brokers(answer))
+        for name in wanted:
+            self._topics.pop(name, None)
+        for topic in answer.topics:
+            if topic.error_code == 0 and topic.name is not None:
+                self._topics[topic.name] = answers.topic_info(topic)
+
+    async def _await_topic(self, name: str, is_seen: Callable[[TopicInfo | None], bool]) -> None:
+        """Wait a little until brokers tell of a change: a controller answers before they all know."""
+        deadline = time.monotonic() + TOPIC_VISIBLE_WAIT_S
+        while time.monotonic() < deadline:
+            await self._refresh([name])
+            if is_seen(self._topics.get(name)):
+                return
+            await asyncio.sleep(RETRY_WAIT_FIRST_S)
+
+    def _leader(self, partition: TopicPartition) -> int | None:
+        """The leader's broker id, NO_LEADER, or None for a partition that is not known."""
+        topic = self._topics.get(partition.topic)
+        if topic is None or not 0 <= partition.partition < len(topic.partitions):
+            return None
+        return topic.partitions[partition.partition].leader_id
+
+    # --- topics ----------------------------------------------------------------------------------------------------
+
+    async def create_topic(self, topic: NewTopic, *, validate_only: bool = False) -> CreatedTopic:
+        request = CreateTopicsRequest(
+            topics=[_creatable(topic)], timeout_ms=self._timeout_ms, validate_only=validate_only
+        )
+
+        async def attempt() -> CreatedTopic:
+            answer = await self._ask_controller(request, CreateTopicsResponse, lambda one: one.topics[0].error_code)
+            result = answer.topics[0]
+            raise_for(result.error_code, result.error_message)
+            return CreatedTopic(result.name, bytes(result.topic_id), result.num_partitions, result.replication_factor)
+
+        created = await self._retry(attempt)
+        if not validate_only:
+            await self._await_topic(topic.name, lambda info: info is not None)
+        return created
+
+    async def delete_topic(self, name: str) -> None:
+        request = DeleteTopicsRequest(
+            topic_names=[name], topics=[DeleteTopicState(name=name)], timeout_ms=self._timeout_ms
+        )
+        answer = await self._ask_controller(request, DeleteTopicsResponse, lambda one: one.responses[0].error_code)
+        raise_for(answer.responses[0].error_code, answer.responses[0].error_message)
+        await self._await_topic(name, lambda info: info is None)
+
+    async def create_partitions(self, topic: str, *, total_count: int, validate_only: bool = False) -> None:
+        request = CreatePartitionsRequest(
+            topics=[CreatePartitionsTopic(name=topic, count=total_count, assignments=None)],
+            timeout_ms=self._timeout_ms,
+            validate_only=validate_only,
+        )
+        answer = await self._ask_controller(request, CreatePartitionsResponse, lambda one: one.results[0].error_code)
+        raise_for(answer.results[0].error_code, answer.results[0].error_message)
+        if not validate_only:
+            await self._await_topic(topic, lambda info: info is not None and len(info.partitions) >= total_count)
+
+    async def delete_records(self, before_offsets: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+        left = dict(before_offsets)
+        moved: dict[TopicPartition, int] = {}
+
+        async def attempt() -> dict[TopicPartition, int]:
+            for leader_id, partitions in (await self._by_leader(left)).items():
+                for partition, answer in (await self._delete_records_at(leader_id, partitions, left)).items():
+                    raise_for(answer.error_code, None)
+                    moved[partition] = answer.offset
+                    del left[partition]
+            return moved
+
+        return await self._retry(attempt, partitions=before_offsets)
+
+    async def _delete_records_at(
+        self, leader_id: int, partitions: Sequence[TopicPartition], offsets: Mapping[TopicPartition, int]
+    ) -> dict[TopicPartition, FoundOffset]:
+        topics = [
+            DeleteRecordsTopic(
+                name=topic,
+                partitions=[
+                    DeleteRecordsPartition(partition_index=one.partition, offset=offsets[one]) for one in group
+                ],
+            )
+            for topic, group in _by_topic(partitions)
+        ]
+        request = DeleteRecordsRequest(topics=topics, timeout_ms=self._timeout_ms)
+        answer = await self._ask(request, DeleteRecordsResponse, node_id=leader_id)
+        return {
+            TopicPartition(topic.name, one.partition_index): FoundOffset(one.low_watermark, error_code=one.error_code)
+            for topic in answer.topics
+            for one in topic.partitions
+        }
+
+    # --- configs ---------------------------------------------------------------------------------------------------
+
+    async def describe_configs(
+        self, resources: Sequence[ConfigResource], *, documentation: bool = False
+    ) -> dict[ConfigResource, tuple[ConfigEntry, ...]]:
+        found: dict[ConfigResource, tuple[ConfigEntry, ...]] = {}
+        for node_id, group in _grouped(resources, _node_of_configs).items():
+            request = DescribeConfigsRequest(
+                resources=[
+                    DescribeConfigsResource(
+                        resource_type=one.resource_type, resource_name=one.name, configuration_keys=None
+                    )
+                    for one in group
+                ],
+                include_synonyms=True,
+                include_documentation=documentation,
+            )
+            answer = await self._ask(request, DescribeConfigsResponse, node_id=node_id)
+            for result in answer.results:
+                raise_for(result.error_code, result.error_message)
+                resource = ConfigResource(ResourceType(result.resource_type), result.resource_name)
+                found[resource] = answers.config_entries(result.configs)
+        return found
+
+    async def topic_configs_of_all(self, topics: Sequence[str]) -> dict[str, tuple[ConfigEntry, ...]]:
+        found: dict[str, tuple[ConfigEntry, ...]] = {}
+        for at in range(0, len(topics), CONFIG_TOPICS_PER_REQUEST):
+            found |= await self._topic_configs(tuple(topics[at : at + CONFIG_TOPICS_PER_REQUEST]))
+        return found
+
+    async def _topic_configs(self, topics: tuple[str, ...]) -> dict[str, tuple[ConfigEntry, ...]]:
+        resources = [
+            DescribeConfigsResource(resource_type=ResourceType.TOPIC, resource_name=name, configuration_keys=None)
+            for name in topics
+        ]
+        connection, version, frame = await self._exchange_any(DescribeConfigsRequest(resources=resources))
+        known = self._configs_memo.recall(topics, frame)
+        if known is not None:
+            return known
+        answer = _decode(DescribeConfigsResponse, version, frame, connection)
+        found = {
+            result.resource_name: answers.config_entries(result.configs)
+            for result in answer.results
+            if result.error_code == 0  # a topic deleted meanwhile
+        }
+        return self._configs_memo.remember(topics, frame, found)
+
+    async def alter_configs(
+        self, changes: Mapping[ConfigResource, Sequence[ConfigChange]], *, validate_only: bool = False
+    ) -> None:
+        for node_id, group in _grouped(changes, _node_of_configs).items():
+            request = IncrementalAlterConfigsRequest(
+                resources=[_alterable(resource, changes[resource]) for resource in group],
+                validate_only=validate_only,
+            )
+            answer = await self._ask(request, IncrementalAlterConfigsResponse, node_id=node_id)
+            for result in answer.responses:
+                raise_for(result.error_code, result.error_message)
+
+    # --- offsets and records ---------------------------------------------------------------------------------------
+
+    async def list_offsets(self, wanted: Mapping[TopicPartition, int]) -> dict[TopicPartition, FoundOffset]:
+        """Partitions that cannot be answered carry their error code; what may have moved is asked twice."""
+        found: dict[TopicPartition, FoundOffset] = {}
+        left: Mapping[TopicPartition, int] = wanted
+        for attempt in range(2):
+            if attempt:
+                await asyncio.sleep(RETRY_WAIT_FIRST_S)
+                await self._refresh({partition.topic for partition in left})
+            found |= await self._list_offsets_once(left)
+            left = {
+                partition: wanted[partition]
+                for partition in left
+                if found[partition].error_code and by_code(found[partition].error_code).retriable
+            }
+            if not left:
+                break
+        return found
+
+    async def _list_offsets_once(self, wanted: Mapping[TopicPartition, int]) -> dict[TopicPartition, FoundOffset]:
+        unknown = {one.topic for one in wanted if self._leader(one) is None}
+        if unknown:
+            await self._refresh(unknown)
+        found: dict[TopicPartition, FoundOffset] = {}
+        by_leader: defaultdict[int, list[TopicPartition]] = defaultdict(list)
+        for partition in wanted:
+            leader_id = self._leader(partition)
+            if leader_id is None:
+                found[partition] = FoundOffset(-1, error_code=UnknownTopicOrPartition.code)
+            elif leader_id == NO_LEADER:
+                found[partition] = FoundOffset(-1, error_code=LeaderNotAvailable.code)
+            else:
+                by_leader[leader_id].append(partition)
+        asked = await asyncio.gather(
+            *(self._list_offsets_at(leader_id, group, wanted) for leader_id, group in by_leader.items())
+        )
+        for one in asked:
+            found |= one
+        return found
+
+    async def _list_offsets_at(
+        self, leader_id: int, partitions: Sequence[TopicPartition], wanted: Mapping[TopicPartition, int]
+    ) -> dict[TopicPartition, FoundOffset]:
+        topics = [
+            ListOffsetsTopic(
+                name=topic,
+                partitions=[
+                    ListOffsetsPartition(partition_index=one.partition, timestamp=wanted[one]) for one in group
+                ],
+            )
+            for topic, group in _by_topic(partitions)
+        ]
+        request = ListOffsetsRequest(replica_id=-1, topics=topics, timeout_ms=self._timeout_ms)
+        try:
+            connection = await self.connections.to_node(leader_id)
+            version = connection.version_for(ListOffsetsRequest)
+            frame = await connection.exchange(request, version, self.connections.settings.request_timeout_s)
+        except NodeUnreachable:
+            return dict.fromkeys(partitions, FoundOffset(-1, error_code=NetworkException.code))
+        question = (leader_id, next(iter(wanted.values())), len(partitions))
+        known = self._offsets_memo.recall(question, frame)
+        if known is not None:
+            return known
+        answer = _decode(ListOffsetsResponse, version, frame, connection)
+        names = {(one.topic, one.partition): one for one in partitions}
+        found = dict.fromkeys(partitions, FoundOffset(-1, error_code=UnknownTopicOrPartition.code))
+        for topic in answer.topics:
+            for part in topic.partitions:
+                partition = names.get((topic.name, part.partition_index))
+                if partition is not None:
+                    found[partition] = FoundOffset(part.offset, part.timestamp, part.error_code)
+        return self._offsets_memo.remember(question, frame, found)
+
+    async def fetch(
+        self,
+        partition: TopicPartition,
+        *,
+        offset: int,
+        bytes_max: int,
+        wait_ms: int = 0,
+        read_committed: bool = False,
+    ) -> FetchedBatch:
+        part = FetchPartition(partition=partition.partition, fetch_offset=offset, partition_max_bytes=bytes_max)
+        request = FetchRequest(
+            max_wait_ms=wait_ms,
+            min_bytes=1,
+            max_bytes=bytes_max,
+            isolation_level=int(read_committed),
+            topics=[FetchTopic(topic=partition.topic, partitions=[part])],
+        )
+        lane = "fetch" if wait_ms else ""  # a long poll would hold up everything behind it
+
+        async def attempt() -> FetchedBatch:
+            (leader_id,) = await self._by_leader([partition])
+            connection = await self.connections.to_node(leader_id, lane=lane)
+            timeout_s = self.connections.settings.request_timeout_s + wait_ms / 1000
+            answer = cast(
+                FetchResponse,
+                await connection.request(request, version_max=FETCH_VERSION_BY_NAME_MAX, timeout_s=timeout_s),
+            )
+            raise_for(answer.error_code, None)
+            data = answer.responses[0].partitions[0]
+            raise_for(data.error_code, None)
+            return FetchedBatch(
+                data=bytes(data.records or b""),
+                high_watermark=data.high_watermark,
+                log_start_offset=data.log_start_offset,
+                aborted_transactions=tuple(
+                    (one.producer_id, one.first_offset) for one in data.aborted_transactions or ()
+                ),
+            )
+
+        return await self._retry(attempt, partitions=[partition])
+
+    # --- groups ----------------------------------------------------------------------------------------------------
+
+    async def list_groups(self) -> tuple[GroupListing, ...]:
+        """Asked of every broker, as each lists only the groups it coordinates."""
+        if not self.connections.nodes:
+            await self.metadata()
+        listed: dict[str, GroupListing] = {}
+        for answer in await asyncio.gather(*(self._list_groups_at(node_id) for node_id in self.connections.nodes)):
+            for one in answer.groups:
+                group_type = answers.group_type(one.group_type)
+                state = answers.group_state(one.group_state)
+                listed[one.group_id] = GroupListing(one.group_id, one.protocol_type, state, group_type)
+        self._group_types = {one.group_id: one.group_type for one in listed.values()}
+        return tuple(listed.values())
+
+    async def _list_groups_at(self, node_id: int) -> ListGroupsResponse:
+        async def attempt() -> ListGroupsResponse:
+            answer = await self._ask(ListGroupsRequest(), ListGroupsResponse, node_id=node_id)
+            raise_for(answer.error_code, None)
+            return answer
+
+        return await self._retry(attempt)
+
+    async def describe_groups(self, group_ids: Sequence[str]) -> dict[str, GroupDescription]:
+        """Groups not listed before are asked for as classic ones first, then by the API of KIP-848."""
+        consumer = [one for one in group_ids if self._group_types.get(one) is GroupType.CONSUMER]
+        classic = [one for one in group_ids if self._group_types.get(one) is not GroupType.CONSUMER]
+        found = await self._of_groups(classic, self._describe_classic_at)
+        perhaps = [one for one in classic if found[one].state is GroupState.DEAD and one not in self._group_types]
+        found |= await self._of_groups([*consumer, *perhaps], self._describe_consumer_at)
+        return {group_id: found[group_id] for group_id in group_ids}
+
+    async def _describe_classic_at(self, node_id: int, group_ids: Sequence[str]) -> dict[str, GroupDescription]:
+        answer = await self._ask(DescribeGroupsRequest(groups=list(group_ids)), DescribeGroupsResponse, node_id=node_id)
+        found = {}
+        for group in answer.groups:
+            if group.error_code == GroupIdNotFound.code:  # since v6 instead of the state Dead
+                found[group.group_id] = answers.dead_group(group.group_id, node_id)
+                continue
+            raise_for(group.error_code, group.error_message)
+            found[group.group_id] = answers.classic_group(group, node_id)
+        return found
+
+    async def _describe_consumer_at(self, node_id: int, group_ids: Sequence[str]) -> dict[str, GroupDescription]:
+        request = ConsumerGroupDescribeRequest(group_ids=list(group_ids))
+        try:
+            answer = await self._ask(request, ConsumerGroupDescribeResponse, node_id=node_id)
+        except UnsupportedVersion:
+            return {group_id: answers.dead_group(group_id, node_id) for group_id in group_ids}
+        found = {}
+        for group in answer.groups:
+            if group.error_code == GroupIdNotFound.code:
+                found[group.group_id] = answers.dead_group(group.group_id, node_id)
+                continue
+            raise_for(group.error_code, group.error_message)
+            found[group.group_id] = answers.consumer_group(group, node_id)
+        return found
+
+    async def group_offsets(self, group_ids: Sequence[str]) -> dict[str, dict[TopicPartition, CommittedOffset]]:
+        return await self._of_groups(group_ids, self._group_offsets_at)
+
+    async def _group_offsets_at(
+        self, node_id: int, group_ids: Sequence[str]
+    ) -> dict[str, dict[TopicPartition, CommittedOffset]]:
+        request = OffsetFetchRequest(groups=[OffsetFetchRequestGroup(group_id=one, topics=None) for one in group_ids])
+        answer = await self._ask(request, OffsetFetchResponse, node_id=node_id, version_max=OFFSETS_VERSION_BY_NAME_MAX)
+        for group in answer.groups:
+            if group.error_code != GroupIdNotFound.code:
+                raise_for(group.error_code, None)
+        return {group.group_id: answers.committed_offsets(group) for group in answer.groups}
+
+    async def commit_offsets(self, group_id: str, offsets: Mapping[TopicPartition, CommittedOffset]) -> None:
+        topics = [
+            OffsetCommitRequestTopic(
+                name=topic,
+                partitions=[
+                    OffsetCommitRequestPartition(
+                        partition_index=one.partition,
+                        committed_offset=offsets[one].offset,
+                        committed_leader_epoch=offsets[one].leader_epoch,
+                        committed_metadata=offsets[one].metadata,
+                    )
+                    for one in group
+                ],
+            )
+            for topic, group in _by_topic(offsets)
+        ]
+        request = OffsetCommitRequest(group_id=group_id, topics=topics)
+
+        async def commit_at(node_id: int, group_ids: Sequence[str]) -> dict[str, None]:
+            answer = await self._ask(
+                request, OffsetCommitResponse, node_id=node_id, version_max=OFFSETS_VERSION_BY_NAME_MAX
+            )
+            for topic in answer.topics:
+                for one in topic.partitions:
+                    raise_for(one.error_code, None)
+            return dict.fromkeys(group_ids)
+
+        await self._of_groups([group_id], commit_at)
+
+    async def delete_group(self, group_id: str) -> None:
+        async def delete_at(node_id: int, group_ids: Sequence[str]) -> dict[str, None]:
+            answer = await self._ask(
+                DeleteGroupsRequest(groups_names=list(group_ids)), DeleteGroupsResponse, node_id=node_id
+            )
+            for result in answer.results:
+                raise_for(result.error_code, None)
+            return dict.fromkeys(group_ids)
+
+        await self._of_groups([group_id], delete_at)
+        self._group_types.pop(group_id, None)
+
+    async def _of_groups(
+        self, group_ids: Sequence[str], ask_at: Callable[[int, Sequence[str]], Awaitable[dict[str, T]]]
+    ) -> dict[str, T]:
+        """Ask each coordinator about its groups, all at once; coordinators that moved are found again."""
+        if not group_ids:
+            return {}
+
+        async def attempt() -> dict[str, T]:
+            coordinators = await self._coordinators_of(group_ids)
+            try:
+                parts = await asyncio.gather(*(ask_at(node_id, group) for node_id, group in coordinators.items()))
+            except (NotCoordinator, CoordinatorNotAvailable, NodeUnreachable):
+                for group_id in group_ids:
+                    self._coordinators.pop(group_id, None)
+                raise
+            return {group_id: value for part in parts for group_id, value in part.items()}
+
+        return await self._retry(attempt)
+
+    async def _coordinators_of(self, group_ids: Sequence[str]) -> dict[int, list[str]]:
+        unknown = [one for one in group_ids if one not in self._coordinators]
+        if unknown:
+            answer = await self._ask(
+                FindCoordinatorRequest(coordinator_keys=unknown, key=unknown[0]), FindCoordinatorResponse
+            )
+            for one in answer.coordinators:
+                raise_for(one.error_code, one.error_message)
+                self._coordinators[one.key] = one.node_id
+        return _grouped(group_ids, lambda group_id: self._coordinators[group_id])
+
+    # --- brokers ---------------------------------------------------------------------------------------------------
+
+    async def log_dirs(self) -> tuple[LogDirInfo, ...]:
+        if not self.connections.nodes:
+            await self.metadata()
+        found = await asyncio.gather(*(self._log_dirs_at(node_id) for node_id in sorted(self.connections.nodes)))
+        return tuple(one for infos in found for one in infos)
+
+    async def _log_dirs_at(self, node_id: int) -> tuple[LogDirInfo, ...]:
+        try:
+            connection = await self.connections.to_node(node_id)
+            version = connection.version_for(DescribeLogDirsRequest)
+            request = DescribeLogDirsRequest(topics=None)
+            frame = await connection.exchange(request, version, self.connections.settings.request_timeout_s)
+        except (NodeUnreachable, UnsupportedVersion):
+            return ()
+        known = self._log_dirs_memo.recall(node_id, frame)
+        if known is not None:
+            return known
+        answer = _decode(DescribeLogDirsResponse, version, frame, connection)
+        return self._log_dirs_memo.remember(node_id, frame, answers.log_dir_infos(node_id, answer.results))
+
+    # --- asking ----------------------------------------------------------------------------------------------------
+
+    @property
+    def _timeout_ms(self) -> int:
+        return int(self.connections.settings.request_timeout_s * 1000)
+
+    async def _ask(
+        self, request: Message, answer_type: type[Answer], *, node_id: int | None = None, version_max: int | None = None
+    ) -> Answer:
+        if node_id is not None and node_id not in self.connections.nodes:
+            await self.metadata()
+        answer = await self.connections.request(request, node_id=node_id, version_max=version_max)
+        assert isinstance(answer, answer_type)
+        return answer
+
+    async def _exchange_any(self, request: Message) -> tuple[NodeConnection, int, bytes]:
+        """Ask any node; the answer's frame stays undecoded, so that a repetition is recognised cheaply."""
+        for is_last in (False, True):
+            connection = await self.connections.to_any()
+            version = connection.version_for(type(request))
+            try:
+                frame = await connection.exchange(request, version, self.connections.settings.request_timeout_s)
+            except NodeUnreachable as error:
+                if is_last:
+                    raise ClusterUnreachable(str(error)) from error
+                continue
+            return connection, version, frame
+        raise AssertionError("unreachable")
+
+    async def _ask_controller(
+        self, request: Message, answer_type: type[Answer], error_code_of: Callable[[Answer], int]
+    ) -> Answer:
+        """Any KRaft broker passes the request on; where one refuses (ZooKeeper), the named controller is asked."""
+
+        async def attempt() -> Answer:
+            answer = await self._ask(request, answer_type)
+            if error_code_of(answer) == NotController.code:
+                metadata = await self.metadata()
+                answer = await self._ask(request, answer_type, node_id=metadata.controller_id)
+                if error_code_of(answer) == NotController.code:
+                    raise NotController
+            return answer
+
+        return await self._retry(attempt)
+
+    async def _by_leader(self, partitions: Iterable[TopicPartition]) -> dict[int, list[TopicPartition]]:
+        """Partitions by the broker that leads them. Raises UnknownTopicOrPartition, LeaderNotAvailable."""
+        wanted = list(partitions)
+        unknown = {one.topic for one in wanted if self._leader(one) in (None, NO_LEADER)}
+        if unknown:
+            await self._refresh(unknown)
+        by_leader: defaultdict[int, list[TopicPartition]] = defaultdict(list)
+        for one in wanted:
+            leader_id = self._leader(one)
+            if leader_id is None:
+                raise UnknownTopicOrPartition(f"partition {one.partition} of topic '{one.topic}' does not exist")
+            if leader_id == NO_LEADER:
+                raise LeaderNotAvailable(f"partition {one.partition} of topic '{one.topic}' has no leader")
+            by_leader[leader_id].append(one)
+        return by_leader
+
+    async def _retry(self, attempt: Callable[[], Awaitable[T]], *, partitions: Iterable[TopicPartition] = ()) -> T:
+        """Call until it succeeds, is refused for good, or the time is over; then the last error is raised.
+
+        partitions: those asked about; their leaders are looked up again before each new attempt. One that fresh
+        metadata does not name does not exist: that is for good.
+        """
+        partitions = tuple(partitions)
+        deadline = time.monotonic() + self.connections.settings.request_timeout_s
+        wait_s = RETRY_WAIT_FIRST_S
+        while True:
+            try:
+                return await attempt()
+            except (KafkaError, NodeUnreachable) as error:
+                is_passing = isinstance(error, NodeUnreachable) or error.retriable
+                if isinstance(error, UnknownTopicOrPartition):
+                    is_passing = all(self._leader(partition) is not None for partition in partitions)
+                if not is_passing or time.monotonic() + wait_s >= deadline:
+                    raise
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, RETRY_WAIT_MAX_S)
+            if partitions:
+                await self._refresh({partition.topic for partition in partitions})
+
+
+def _decode(answer_type: type[Answer], version: int, frame: bytes, connection: NodeConnection) -> Answer:
+    answer = connection.read(answer_type.API_KEY, version, frame)
+    assert isinstance(answer, answer_type)
+    return answer
+
+
+def _creatable(topic: NewTopic) -> CreatableTopic:
+    assignments = topic.replica_assignments or {}
+    use_default = -1  # and required beside assignments
+    return CreatableTopic(
+        name=topic.name,
+        num_partitions=use_default if assignments else _or(topic.partition_count, use_default),
+        replication_factor=use_default if assignments else _or(topic.replication_factor, use_default),
+        assignments=[
+            CreatableReplicaAssignment(partition_index=partition, broker_ids=list(brokers))
+            for partition, brokers in sorted(assignments.items())
+        ],
+        configs=[CreatableTopicConfig(name=name, value=value) for name, value in topic.configs.items()],
+    )
+
+
+def _alterable(resource: ConfigResource, changes: Sequence[ConfigChange]) -> AlterConfigsResource:
+    return AlterConfigsResource(
+        resource_type=resource.resource_type,
+        resource_name=resource.name,
+        configs=[AlterableConfig(name=one.name, config_operation=one.operation, value=one.value) for one in changes],
+    )
+
+
+def _node_of_configs(resource: ConfigResource) -> int | None:
+    """A broker's configs are asked of itself, all others of any node."""
+    return int(resource.name) if resource.resource_type is ResourceType.BROKER and resource.name else None
+
+
+def _or(value: int | None, otherwise: int) -> int:
+    return otherwise if value is None else value
+
+
+def _grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
+    groups: defaultdict[K, list[T]] = defaultdict(list)
+    for item in items:
+        groups[key(item)].append(item)
+    return dict(groups)
+
+
+def _by_topic(partitions: Iterable[TopicPartition]) -> Iterable[tuple[str, list[TopicPartition]]]:
+    return _grouped(partitions, lambda one: one.topic).items()

@@ -1,0 +1,223 @@
+"""Members of consumer groups over aiokafka: its group membership and fetching, Kafka's errors, and a limit on waits.
+
+Offsets are committed only when the owner says so: the owner knows which of the fetched records reached its reader.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import NoReturn
+
+import aiokafka
+from aiokafka import errors as client_errors
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+
+from app.kafka.connection import ConnectionSettings
+from app.kafka.ports import (
+    ClusterUnreachable,
+    CommittedOffset,
+    ConsumedRecord,
+    GroupConsumer,
+    OffsetReset,
+    TopicPartition,
+)
+from broker.errors import OffsetOutOfRange, RebalanceInProgress, SaslAuthenticationFailed, UnknownServerError, by_code
+
+SESSION_TIMEOUT_MS = 45_000  # Java's default since 3.0
+STOP_TIMEOUT_S = 5.0
+POSITION_TIMEOUT_S = 0.01
+
+log = logging.getLogger(__name__)
+
+Revoked = Callable[[Collection[TopicPartition]], Awaitable[None]]
+
+_AWAY = (
+    client_errors.KafkaConnectionError,
+    client_errors.KafkaTimeoutError,
+    client_errors.KafkaUnavailableError,
+    client_errors.NoBrokersAvailable,
+    client_errors.NodeNotReadyError,
+    client_errors.MetadataEmptyBrokerList,
+    client_errors.StaleMetadata,
+    TimeoutError,
+    OSError,
+)
+
+
+class AiokafkaConsumers:
+    """Makes AiokafkaGroupConsumers of one cluster (ports.ConsumerFactory)."""
+
+    def __init__(self, bootstrap_servers: Sequence[str], settings: ConnectionSettings | None = None) -> None:
+        self._bootstrap_servers = list(bootstrap_servers)
+        self._settings = settings or ConnectionSettings()
+
+    def __call__(self, group_id: str, *, offset_reset: OffsetReset, on_revoked: Revoked) -> GroupConsumer:
+        return AiokafkaGroupConsumer(
+            self._bootstrap_servers, self._settings, group_id, offset_reset=offset_reset, on_revoked=on_revoked
+        )
+
+
+class AiokafkaGroupConsumer:
+    """One member of one group (see ports.GroupConsumer)."""
+
+    def __init__(
+        self,
+        bootstrap_servers: list[str],
+        settings: ConnectionSettings,
+        group_id: str,
+        *,
+        offset_reset: OffsetReset,
+        on_revoked: Revoked,
+    ) -> None:
+        self._bootstrap_servers = bootstrap_servers
+        self._settings = settings
+        self._group_id = group_id
+        self._offset_reset = offset_reset
+        self._listener = _Revocation(on_revoked)
+        self._client: aiokafka.AIOKafkaConsumer | None = None
+
+    async def start(self) -> None:
+        if self._client is not None:
+            return
+        client = self._new_client()
+        try:
+            async with asyncio.timeout(self._settings.request_timeout_s):
+                await client.start()
+        except BaseException as error:
+            await _close(client)
+            if isinstance(error, Exception):
+                _raise_translated(error)
+            raise
+        self._client = client
+
+    async def stop(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await _close(client)
+
+    def subscribe(self, topics: Sequence[str]) -> None:
+        self._started.subscribe(list(topics), listener=self._listener)
+
+    def subscribe_pattern(self, pattern: str) -> None:
+        try:
+            # Kafka's pattern must match the whole name, aiokafka's only its beginning.
+            whole = re.compile(f"(?:{pattern})\\Z").pattern
+        except re.error as error:
+            raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
+        self._started.subscribe(pattern=whole, listener=self._listener)
+
+    def unsubscribe(self) -> None:
+        self._started.unsubscribe()
+
+    def assign(self, partitions: Sequence[TopicPartition]) -> None:
+        self._started.assign([_theirs(partition) for partition in partitions])
+
+    def subscription(self) -> tuple[str, ...]:
+        return tuple(sorted(self._started.subscription())) if self._client is not None else ()
+
+    def assignment(self) -> frozenset[TopicPartition]:
+        if self._client is None:
+            return frozenset()
+        return frozenset(TopicPartition(one.topic, one.partition) for one in self._client.assignment())
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        self._started.seek(_theirs(partition), offset)
+
+    async def poll(self, *, wait_s: float, records_max: int) -> list[ConsumedRecord]:
+        client = self._started
+        try:
+            # getmany's own limit does not hold while the group rebalances.
+            async with asyncio.timeout(wait_s):
+                batches = await client.getmany(timeout_ms=int(wait_s * 1000), max_records=records_max)
+        except TimeoutError:
+            return []
+        except client_errors.ConsumerStoppedError:
+            return []
+        except client_errors.KafkaError as error:
+            _raise_translated(error)
+        return [record for records in batches.values() for record in records]
+
+    async def is_caught_up(self) -> bool:
+        client = self._started
+        try:
+            for partition in client.assignment():
+                high_watermark = client.highwater(partition)
+                if high_watermark is None:
+                    return False
+                async with asyncio.timeout(POSITION_TIMEOUT_S):  # at once, unless it is being looked up
+                    position = await client.position(partition)
+                if position < high_watermark:
+                    return False
+        except (TimeoutError, AssertionError, client_errors.KafkaError):  # a rebalance took the partition meanwhile
+            return False
+        return True
+
+    async def commit(self, offsets: Mapping[TopicPartition, CommittedOffset]) -> None:
+        if not offsets:
+            return
+        try:
+            async with asyncio.timeout(self._settings.request_timeout_s):
+                await self._started.commit({_theirs(one): (at.offset, at.metadata) for one, at in offsets.items()})
+        except (client_errors.KafkaError, *_AWAY) as error:
+            _raise_translated(error)
+
+    @property
+    def _started(self) -> aiokafka.AIOKafkaConsumer:
+        if self._client is None:
+            raise ClusterUnreachable("the consumer has no connection to the cluster yet")
+        return self._client
+
+    def _new_client(self) -> aiokafka.AIOKafkaConsumer:
+        return aiokafka.AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap_servers,
+            client_id=self._settings.client_id,
+            group_id=self._group_id,
+            enable_auto_commit=False,
+            auto_offset_reset=self._offset_reset,
+            session_timeout_ms=SESSION_TIMEOUT_MS,
+            request_timeout_ms=int(self._settings.request_timeout_s * 1000),
+            # Java's default first, so that a group may have members of both.
+            partition_assignment_strategy=(RangePartitionAssignor, RoundRobinPartitionAssignor),
+            security_protocol="PLAINTEXT" if self._settings.tls is None else "SSL",
+            ssl_context=self._settings.tls,
+        )
+
+
+class _Revocation(aiokafka.ConsumerRebalanceListener):  # type: ignore[misc]
+    def __init__(self, on_revoked: Revoked) -> None:
+        self._on_revoked = on_revoked
+
+    async def on_partitions_revoked(self, revoked: Collection[aiokafka.TopicPartition]) -> None:
+        await self._on_revoked([TopicPartition(one.topic, one.partition) for one in revoked])
+
+    async def on_partitions_assigned(self, assigned: Collection[aiokafka.TopicPartition]) -> None:
+        """Nothing to do: fetching starts by itself."""
+
+
+async def _close(client: aiokafka.AIOKafkaConsumer) -> None:
+    """Leave the group; a cluster that is away must not hold us up."""
+    try:
+        async with asyncio.timeout(STOP_TIMEOUT_S):
+            await client.stop()
+    except (client_errors.KafkaError, *_AWAY) as error:
+        log.warning("consumer closed without leaving its group error=%r", error)
+
+
+def _theirs(partition: TopicPartition) -> aiokafka.TopicPartition:
+    return aiokafka.TopicPartition(partition.topic, partition.partition)
+
+
+def _raise_translated(error: Exception) -> NoReturn:
+    if isinstance(error, client_errors.BrokerResponseError):
+        raise by_code(error.errno)(str(error)) from error
+    if isinstance(error, _AWAY):
+        raise ClusterUnreachable(f"no broker of the cluster answered: {error}") from error
+    if isinstance(error, client_errors.CommitFailedError):
+        raise RebalanceInProgress("the group has rebalanced; the partitions may belong to another member") from error
+    if isinstance(error, client_errors.AuthenticationFailedError):
+        raise SaslAuthenticationFailed(str(error)) from error
+    if isinstance(error, client_errors.NoOffsetForPartitionError):
+        raise OffsetOutOfRange("no offset is committed for the partition, and auto.offset.reset is none") from error
+    raise UnknownServerError(str(error)) from error

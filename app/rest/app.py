@@ -1,0 +1,104 @@
+"""The REST Proxy as one ASGI application: REST API v2 and v3 over a cluster's ports.
+
+Plain ASGI with msgspec. A request finds its endpoint, the types of both bodies are checked, the endpoint answers, and
+whatever it raises becomes `{"error_code", "message"}` here and nowhere else.
+"""
+
+import logging
+
+from starlette.types import Receive, Scope, Send
+
+from app.kafka.ports import ClusterAdmin, ConsumerFactory, Producer
+from app.rest.consumers import ConsumerInstances
+from app.rest.context import Clock, RestContext
+from app.rest.errors import InternalServerError, MethodNotAllowed, NotAcceptable, UnsupportedMediaType, translate
+from app.rest.http import Answer, ClientDisconnected, Request, Response
+from app.rest.json_body import encode
+from app.rest.negotiation import JSON, V2, choose, parse_content_type
+from app.rest.routing import Endpoint, Router
+from app.rest.settings import RestSettings
+from app.rest.v2 import consumers as v2_consumers
+from app.rest.v2 import metadata as v2_metadata
+from app.rest.v2 import produce as v2_produce
+from app.rest.v3 import brokers, clusters, configs, consumer_groups, partitions, records, topics
+
+log = logging.getLogger(__name__)
+
+_METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+
+
+def create_rest(
+    *,
+    admin: ClusterAdmin,
+    producer: Producer,
+    consumers: ConsumerFactory,
+    clock: Clock,
+    settings: RestSettings | None = None,
+) -> "RestProxy":
+    """The proxy; `stop` is its owner's to call."""
+    settings = settings or RestSettings()
+    instances = ConsumerInstances(consumers, admin=admin, settings=settings, clock=clock)
+    return RestProxy(RestContext(admin=admin, producer=producer, consumers=instances, settings=settings, clock=clock))
+
+
+class RestProxy:
+    """The ASGI application; takes only `http` scopes."""
+
+    def __init__(self, context: RestContext) -> None:
+        self.context = context
+        self._router = Router(
+            v2_metadata.routes,
+            v2_produce.routes,
+            v2_consumers.routes,
+            clusters.routes,
+            brokers.routes,
+            topics.routes,
+            configs.routes,
+            partitions.routes,
+            consumer_groups.routes,
+            records.routes,
+        )
+
+    async def stop(self) -> None:
+        """Close all consumer instances; requests that come later find none."""
+        await self.context.consumers.stop()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, self.context)
+        try:
+            endpoint, parameters = self._router.find(scope["method"], request.path)
+            _negotiate(request, endpoint)
+            answer: Answer = await endpoint.function(request, *parameters)
+        except ClientDisconnected:
+            return
+        except Exception as error:
+            answer = _error_answer(request, error)
+        await answer.send_to(send, request)
+
+
+def _negotiate(request: Request, endpoint: Endpoint) -> None:
+    """Set the answer's media type. Raises UnsupportedMediaType, NotAcceptable."""
+    content_type = request.headers.get(b"content-type", b"")
+    if request.scope["method"] in _METHODS_WITH_BODY:
+        if content_type:
+            if parse_content_type(content_type).name not in endpoint.consumes:
+                raise UnsupportedMediaType
+        elif request.has_body:
+            raise UnsupportedMediaType
+    chosen = choose(request.headers.get(b"accept", b""), endpoint.offers)
+    if chosen is None:
+        raise NotAcceptable
+    request.media_type = chosen
+
+
+def _error_answer(request: Request, error: Exception) -> Response:
+    told = translate(error)
+    if told is None:
+        log.error("request failed method=%s path=%s", request.method, request.path, exc_info=error)
+        told = InternalServerError()
+    headers: list[tuple[bytes, bytes]] = []
+    if isinstance(told, MethodNotAllowed):
+        headers.append((b"allow", ", ".join(told.allowed).encode()))
+    body = encode({"error_code": told.error_code, "message": told.message})
+    media_type = JSON if request.path.startswith("/v3") else V2
+    return Response(told.status, body, media_type, tuple(headers))

@@ -1,0 +1,39 @@
+"""What endpoints may ask for: the cluster, the consumer instances, the settings, the time."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from app.kafka.ports import ClusterAdmin, Producer
+from app.rest.consumers import ConsumerInstances
+from app.rest.errors import NotFound
+from app.rest.partitioner import StickyPartitions
+from app.rest.settings import RestSettings
+
+
+class Clock(Protocol):
+    """Time as everybody here sees it; tests turn it by hand."""
+
+    def now_ms(self) -> int: ...
+    def monotonic_ms(self) -> int: ...
+
+
+@dataclass(slots=True)
+class RestContext:
+    admin: ClusterAdmin
+    producer: Producer
+    consumers: ConsumerInstances
+    settings: RestSettings
+    clock: Clock
+    sticky_partitions: StickyPartitions = field(default_factory=StickyPartitions)
+    _cluster_id: str | None = None
+
+    async def cluster_id(self) -> str:
+        """The id of the cluster, asked once."""
+        if self._cluster_id is None:
+            self._cluster_id = (await self.admin.metadata()).cluster_id
+        return self._cluster_id
+
+    async def check_cluster(self, cluster_id: str) -> None:
+        """Raises NotFound unless it is this cluster's id."""
+        if cluster_id != await self.cluster_id():
+            raise NotFound

@@ -1,0 +1,93 @@
+"""Embedded formats: how keys and values stand in JSON, and what becomes of them in Kafka.
+
+binary: base64 strings. json: any JSON, kept as the client wrote it but for whitespace. The others need a Schema
+Registry; without one they answer the code that the original gives when its registry fails.
+"""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import TypeAlias
+
+import msgspec
+
+from app.kafka.ports import ConsumedRecord
+from app.rest.errors import SerializationFailed
+from app.rest.negotiation import V2_EMBEDDED
+
+NULL = msgspec.Raw(b"null")
+_decode_raw = msgspec.json.Decoder(msgspec.Raw).decode
+
+
+class EmbeddedFormat(StrEnum):
+    BINARY = "binary"
+    JSON = "json"
+    AVRO = "avro"
+    JSONSCHEMA = "jsonschema"
+    PROTOBUF = "protobuf"
+
+    @property
+    def needs_registry(self) -> bool:
+        return self not in (EmbeddedFormat.BINARY, EmbeddedFormat.JSON)
+
+
+FORMAT_BY_MEDIA_TYPE = {media_type: EmbeddedFormat(name) for name, media_type in V2_EMBEDDED.items()}
+
+
+class BinaryRecord(msgspec.Struct, gc=False):
+    """A consumed record; msgspec writes bytes as base64."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    partition: int
+    offset: int
+
+
+class JsonRecord(msgspec.Struct):
+    topic: str
+    key: msgspec.Raw
+    value: msgspec.Raw
+    partition: int
+    offset: int
+
+
+RecordEncoder: TypeAlias = Callable[[ConsumedRecord], msgspec.Struct]
+
+
+def encoder_of(embedded: EmbeddedFormat) -> RecordEncoder:
+    """Raises SerializationFailed for a format that needs the Schema Registry that is not there."""
+    if embedded.needs_registry:
+        raise no_registry(embedded)
+    return _json_record if embedded is EmbeddedFormat.JSON else _binary_record
+
+
+def no_registry(embedded: str) -> SerializationFailed:
+    return SerializationFailed(f"The format {embedded.lower()} needs a Schema Registry, and none is configured")
+
+
+def json_bytes(raw: msgspec.Raw) -> bytes | None:
+    """What goes to Kafka for a JSON key or value: its text, or None (a tombstone) for null."""
+    data = bytes(raw)
+    return None if data == b"null" else data
+
+
+def _binary_record(record: ConsumedRecord) -> BinaryRecord:
+    return BinaryRecord(record.topic, record.key, record.value, record.partition, record.offset)
+
+
+def _json_record(record: ConsumedRecord) -> JsonRecord:
+    try:
+        key, value = _raw(record.key), _raw(record.value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        place = f"{record.topic}-{record.partition} at offset {record.offset}"
+        raise SerializationFailed(f"The record of {place} is not JSON: {error}") from error
+    return JsonRecord(record.topic, key, value, record.partition, record.offset)
+
+
+def _raw(data: bytes | None) -> msgspec.Raw:
+    """JSON text checked and passed on unread; absent and empty data is null."""
+    if not data:
+        return NULL
+    if not data.isascii():
+        data.decode()
+    return _decode_raw(data)

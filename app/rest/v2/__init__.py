@@ -1,0 +1,1 @@
+"""REST API v2: metadata, produce, consumer instances; answers in `application/vnd.kafka.v2+json`."""

@@ -1,0 +1,401 @@
+"""Records in (REST API v3): one stream of JSON objects with a receipt for each, and batches.
+
+`POST …/topics/{topic}/records` answers while the request is still being sent: a client may hold it open for hours.
+Receipts come in the order of the records. An error of one record is its receipt; the HTTP status is 200 all the same.
+"""
+
+import asyncio
+import binascii
+import re
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Annotated, TypeVar
+
+import msgspec
+from msgspec import UNSET, UnsetType
+from starlette.types import Send
+
+from app.kafka.ports import ClusterUnreachable, RecordToSend
+from app.rest.context import RestContext
+from app.rest.errors import (
+    BadRequest,
+    InternalServerError,
+    InvalidPayload,
+    InvalidProduceBatch,
+    InvalidRecordData,
+    MalformedJson,
+    RequestTimeout,
+    RestError,
+    Unprocessable,
+    translate,
+)
+from app.rest.formats import NULL, json_bytes, no_registry
+from app.rest.http import ClientDisconnected, Request, Response
+from app.rest.json_body import compact, decode, encode, read_utf8, to_utf8
+from app.rest.placing import Appended, Placed, Started, partition_count, place, start_appends
+from app.rest.v3.json_stream import JsonObjects
+from app.rest.v3.resources import find_cluster, v3_routes
+from broker.errors import KafkaError
+
+routes = v3_routes("/v3/clusters/{cluster_id}/topics/{topic}")
+
+T = TypeVar("T")
+
+RECEIPT_END = b"\r\n"
+_ENTRY_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
+_TYPES_OF_REGISTRY = ("AVRO", "JSONSCHEMA", "PROTOBUF")
+
+
+class _Header(msgspec.Struct):
+    name: str
+    value: bytes | None = None
+
+
+class _Data(msgspec.Struct):
+    """A key or value; with anything but type and data it needs the Schema Registry."""
+
+    type: str | None = None
+    data: msgspec.Raw = NULL
+    subject: str | None = None
+    subject_name_strategy: str | None = None
+    schema_id: int | None = None
+    schema_version: int | str | None = None
+    schema: str | None = None
+
+
+class _Record(msgspec.Struct):
+    partition_id: int | None = None
+    headers: list[_Header] | None = None
+    key: _Data | None = None
+    value: _Data | None = None
+    timestamp: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+
+
+class _EntryId(msgspec.Struct):
+    id: str | None = None
+
+
+class _BatchRequest(msgspec.Struct):
+    entries: list[msgspec.Raw] | None = None
+
+
+class _DataReceipt(msgspec.Struct):
+    type: str
+    size: int
+
+
+class _Receipt(msgspec.Struct, omit_defaults=True):
+    error_code: int
+    cluster_id: str
+    topic_name: str
+    partition_id: int
+    offset: int
+    timestamp: str
+    key: _DataReceipt | UnsetType = UNSET
+    value: _DataReceipt | UnsetType = UNSET
+    id: str | UnsetType = UNSET
+
+
+class _Failure(msgspec.Struct, omit_defaults=True):
+    error_code: int
+    message: str
+    id: str | UnsetType = UNSET
+
+
+_record_decoder = msgspec.json.Decoder(_Record)
+_entry_id_decoder = msgspec.json.Decoder(_EntryId)
+_batch_decoder = msgspec.json.Decoder(_BatchRequest)
+_string_decoder = msgspec.json.Decoder(str)
+
+
+@routes.on("POST", "/records")
+async def produce_stream(request: Request, cluster_id: str, topic: str) -> "RecordStream":
+    """Any number of records, one JSON object each; a receipt per record while the request goes on."""
+    await find_cluster(request, cluster_id)
+    target = _Target(request.context, cluster_id, topic)
+    chunks = request.chunks()
+    async for first in chunks:
+        if first.strip():
+            return RecordStream(target, first, chunks)
+    raise InvalidPayload
+
+
+@routes.on("POST", "/records:batch")
+async def produce_batch(request: Request, cluster_id: str, topic: str) -> Response:
+    """A few records at once, each with an id of the client's by which its receipt is told apart."""
+    await find_cluster(request, cluster_id)
+    body = await read_utf8(request)
+    if not body:
+        raise InvalidPayload
+    entries = decode(_batch_decoder, compact(body)).entries
+    ids = _entry_ids(entries, request.context.settings.produce_batch_entries_max)
+    chunk = await _Target(request.context, cluster_id, topic).start([bytes(entry) for entry in entries or ()])
+    successes: list[_Receipt] = []
+    failures: list[_Failure] = []
+    for entry_id, receipt in zip(ids, await chunk.receipts(), strict=True):
+        receipt.id = entry_id
+        if isinstance(receipt, _Receipt):
+            successes.append(receipt)
+        else:
+            failures.append(receipt)
+    return Response(207, encode({"successes": successes, "failures": failures}), request.media_type)
+
+
+def _entry_ids(entries: Sequence[msgspec.Raw] | None, entries_max: int) -> list[str]:
+    """The ids, one per entry. Raises InvalidProduceBatch when the batch is no batch for them."""
+    if not entries:
+        raise InvalidProduceBatch("Invalid produce batch. There are no entries.")
+    if len(entries) > entries_max:
+        raise InvalidProduceBatch(
+            f"Invalid produce batch. There are {len(entries)} entries, at most {entries_max} may."
+        )
+    ids = [decode(_entry_id_decoder, entry).id or "" for entry in entries]
+    for entry_id in ids:
+        if not _ENTRY_ID.fullmatch(entry_id):
+            raise InvalidProduceBatch(
+                f"Invalid produce batch. {entry_id!r} is no id of 1 to 80 letters, digits, - and _."
+            )
+    if len(set(ids)) != len(ids):
+        raise InvalidProduceBatch("Invalid produce batch. Two entries have the same id.")
+    return ids
+
+
+# --- the stream ----------------------------------------------------------------------------------------------------
+
+
+class RecordStream:
+    """The answer to a stream of records: reads the rest of the request while it writes receipts.
+
+    Reading waits while produce_stream_pending_max chunks have no receipts yet, so a client that sends faster than
+    Kafka takes, or never reads, costs no growing memory.
+    """
+
+    def __init__(self, target: "_Target", first: bytes, rest: AsyncIterator[bytes]) -> None:
+        self._target = target
+        self._first = first
+        self._rest = rest
+        settings = target.context.settings
+        self._objects = JsonObjects(settings.request_max_bytes)
+        self._deadline_ms = target.context.clock.monotonic_ms() + settings.produce_stream_duration_ms
+        self._chunks: asyncio.Queue[_Chunk | None] = asyncio.Queue(settings.produce_stream_pending_max)
+
+    async def send_to(self, send: Send, request: Request) -> None:
+        headers = [(b"content-type", request.media_type.encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._read(request))
+            while (chunk := await self._chunks.get()) is not None:
+                receipts = [encode(receipt) + RECEIPT_END for receipt in await chunk.receipts()]
+                await send({"type": "http.response.body", "body": b"".join(receipts), "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _read(self, request: Request) -> None:
+        """Start a chunk for all that arrives, until the request ends or cannot be read on."""
+        try:
+            await self._take(to_utf8(self._first, request.headers))
+            async for data in self._rest:
+                if self._objects.error is not None or self._is_over_time:
+                    break
+                await self._take(to_utf8(data, request.headers))
+            else:
+                self._objects.finish()
+                await self._report(self._objects.error)
+        except ClientDisconnected:
+            pass
+        except RestError as error:  # the body's encoding is broken
+            await self._report(error)
+        finally:
+            await self._chunks.put(None)
+
+    async def _take(self, data: bytes) -> None:
+        had_error = self._objects.error is not None
+        objects = self._objects.feed(data)
+        if objects:
+            if self._is_over_time:
+                await self._chunks.put(_Chunk.failed(RequestTimeout(), count=len(objects)))
+                return
+            chunk = await self._target.start(objects)
+            await self._chunks.put(chunk)
+            if chunk.is_malformed and self._objects.error is None:
+                self._objects.error = MalformedJson("")  # its receipt is in the chunk already
+                return
+        if self._objects.error is not None and not had_error:
+            await self._report(self._objects.error)
+
+    async def _report(self, error: RestError | None) -> None:
+        if error is not None:
+            await self._chunks.put(_Chunk.failed(error, count=1))
+
+    @property
+    def _is_over_time(self) -> bool:
+        return self._target.context.clock.monotonic_ms() >= self._deadline_ms
+
+
+@dataclass(slots=True)
+class _Accepted:
+    """A record on its way, with what its receipt will say of it."""
+
+    record: RecordToSend
+    key_type: str | None
+    value_type: str | None
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """Records that arrived together: failures known at once, and appends that go on. order: one entry per record."""
+
+    target: "_Target | None"
+    order: list[_Accepted | _Failure]
+    accepted: list[_Accepted]
+    started: list[Started]
+    is_malformed: bool = False
+
+    @classmethod
+    def failed(cls, error: Exception, *, count: int) -> "_Chunk":
+        return cls(None, [_failure(error) for _ in range(count)], [], [])
+
+    async def receipts(self) -> list[_Receipt | _Failure]:
+        """One per record, in order, when all are known."""
+        if self.target is None:
+            return [one for one in self.order if isinstance(one, _Failure)]
+        target = self.target
+        outcomes: list[Appended] = [await append.outcome(target.topic) for append in self.started]
+        told: dict[int, _Receipt | _Failure] = {}
+        for outcome in outcomes:
+            for position, index in enumerate(outcome.indexes):
+                accepted = self.accepted[index]
+                told[id(accepted)] = (
+                    target.receipt(accepted, outcome.partition, outcome.offsets[position])
+                    if outcome.error is None
+                    else _failure(outcome.error)
+                )
+        return [one if isinstance(one, _Failure) else told[id(one)] for one in self.order]
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """The topic that records of one request go to."""
+
+    context: RestContext
+    cluster_id: str
+    topic: str
+
+    async def start(self, objects: Sequence[bytes]) -> _Chunk:
+        """Hand the records of some JSON objects to the producer. Nothing after malformed JSON is looked at."""
+        order: list[_Accepted | _Failure] = []
+        accepted: list[_Accepted] = []
+        placed: list[Placed] = []
+        is_malformed = False
+        now_ms = self.context.clock.now_ms()
+        for text in objects:
+            try:
+                one, wish = _accept(decode(_record_decoder, compact(text)), now_ms)
+            except MalformedJson as error:
+                order.append(_failure(error))
+                is_malformed = True
+                break
+            except RestError as error:
+                order.append(_failure(error))
+                continue
+            order.append(one)
+            accepted.append(one)
+            placed.append((one.record, wish))
+        if not placed:
+            return _Chunk(self, order, [], [], is_malformed)
+        try:
+            count = await partition_count(self.context.producer, self.topic)
+        except (RestError, KafkaError, ClusterUnreachable) as error:
+            told: list[_Accepted | _Failure] = [one if isinstance(one, _Failure) else _failure(error) for one in order]
+            return _Chunk(self, told, [], [], is_malformed)
+        groups = place(self.topic, placed, count, self.context.sticky_partitions)
+        return _Chunk(
+            self, order, accepted, start_appends(self.context.producer, self.topic, groups, count), is_malformed
+        )
+
+    def receipt(self, accepted: _Accepted, partition: int, offset: int) -> _Receipt:
+        record = accepted.record
+        return _Receipt(
+            200,
+            self.cluster_id,
+            self.topic,
+            partition,
+            offset,
+            iso_time(record.timestamp_ms or 0),
+            UNSET if accepted.key_type is None else _DataReceipt(accepted.key_type, len(record.key or b"")),
+            UNSET if accepted.value_type is None else _DataReceipt(accepted.value_type, len(record.value or b"")),
+        )
+
+
+def _failure(error: Exception) -> _Failure:
+    """What a receipt says of an error. Codes of constraints stand only in the text, as in the original."""
+    told = translate(error) or InternalServerError()
+    if told.status == 422 and told.error_code != 422:
+        return _Failure(422, f"Error: {told.error_code} : {told.message}")
+    return _Failure(told.error_code, told.message)
+
+
+def iso_time(timestamp_ms: int) -> str:
+    """2026-11-23T07:30:00.123Z"""
+    seconds, millis = divmod(timestamp_ms, 1000)
+    return f"{_iso_second(seconds)}.{millis:03}Z" if millis else f"{_iso_second(seconds)}Z"
+
+
+@lru_cache(16)
+def _iso_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+# --- one record ----------------------------------------------------------------------------------------------------
+
+
+def _accept(record: _Record, now_ms: int) -> tuple[_Accepted, int | None]:
+    """Raises a RestError that says what is wrong with the record."""
+    if record.partition_id is not None and record.partition_id < 0:
+        raise Unprocessable("partition_id must be greater than or equal to 0")
+    headers = tuple((header.name, header.value) for header in record.headers) if record.headers else ()
+    timestamp_ms = now_ms if record.timestamp is None else _timestamp_ms(record.timestamp)
+    to_send = RecordToSend(_data_bytes(record.key), _data_bytes(record.value), headers, timestamp_ms)
+    return _Accepted(to_send, _type_of(record.key), _type_of(record.value)), record.partition_id
+
+
+def _timestamp_ms(timestamp: datetime) -> int:
+    timestamp_ms = int(timestamp.timestamp() * 1000)
+    if timestamp_ms < 0:
+        raise BadRequest("timestamp must not lie before 1970")
+    return timestamp_ms
+
+
+def _type_of(data: _Data | None) -> str | None:
+    return None if data is None or data.type is None else data.type.upper()
+
+
+def _data_bytes(data: _Data | None) -> bytes | None:
+    if data is None:
+        return None
+    name = (data.type or "").upper()
+    if name in _TYPES_OF_REGISTRY:
+        raise no_registry(name)
+    if data.schema is not None or data.schema_id is not None or data.schema_version is not None:
+        raise no_registry("of a schema")
+    if name == "JSON":
+        return json_bytes(data.data)
+    text = json_bytes(data.data)
+    if name in ("BINARY", "STRING"):
+        return None if text is None else _string_bytes(text, name)
+    if not name and text is None:
+        return None
+    if not name:
+        raise no_registry("of the latest schema (no type is given; BINARY, JSON and STRING need none)")
+    raise BadRequest(f"type is {data.type!r}, not one of BINARY, JSON, STRING, AVRO, JSONSCHEMA, PROTOBUF")
+
+
+def _string_bytes(text: bytes, name: str) -> bytes:
+    try:
+        string = _string_decoder.decode(text)
+        return string.encode() if name == "STRING" else binascii.a2b_base64(string, strict_mode=True)
+    except msgspec.ValidationError as error:
+        raise InvalidRecordData(f"data of type {name} must be a string") from error
+    except (binascii.Error, ValueError) as error:
+        raise InvalidRecordData(f"data of type {name} must be a base64 string: {error}") from error

@@ -1,0 +1,181 @@
+"""Who starts before whom: broker, metadata DB, cluster access, sampler, surfaces; and the way back."""
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import Awaitable, Callable
+
+from starlette.types import ASGIApp
+
+from app import resources
+from app.broker_process import BrokerProcess
+from app.clock import Clock
+from app.control_center.access import ClusterAccess, ControlCenterSettings
+from app.control_center.app import create_control_center
+from app.data_directory import DataDirectory
+from app.db.engine import open_engine, sqlite_url
+from app.db.migrate import upgrade
+from app.db.session import sessions_of
+from app.errors import StartError
+from app.kafka.admin import KafkaClusterAdmin
+from app.kafka.connection import ConnectionSettings
+from app.kafka.group_consumer import AiokafkaConsumers
+from app.kafka.ports import ClusterUnreachable
+from app.kafka.producer import KafkaProducer
+from app.listeners import is_loopback
+from app.metrics.history import History
+from app.metrics.sampler import Sampler
+from app.metrics.store import SqlHistoryStore
+from app.rest.app import create_rest
+from app.rest.settings import RestSettings
+from app.settings import Settings
+from app.version import VERSION
+
+log = logging.getLogger("caudal.runtime")
+
+RETRY_S = 0.2
+
+
+async def _ignore(_reason: str) -> None:
+    return None
+
+
+class Runtime:
+    """All parts of one running Caudal. start() may be called once; stop() always, also after a start that failed."""
+
+    def __init__(
+        self, settings: Settings, data: DataDirectory, *, on_fatal: Callable[[str], Awaitable[None]] = _ignore
+    ) -> None:
+        self.settings = settings
+        self.data = data
+        self.clock = Clock()
+        self.bootstrap_servers = settings.kafka.bootstrap_servers
+        self.rest: ASGIApp | None = None
+        self.control_center: ASGIApp | None = None
+        self.broker: BrokerProcess | None = None
+        self.sampler: Sampler | None = None
+        self._on_fatal = on_fatal
+        self._closing = contextlib.AsyncExitStack()
+
+    @property
+    def is_started(self) -> bool:
+        return self.rest is not None
+
+    def pids(self) -> dict[str, int]:
+        """Process ids by role."""
+        pids = {"web": os.getpid()}
+        if self.broker is not None and self.broker.ready is not None:
+            pids["broker"] = self.broker.ready.pid
+        return pids
+
+    def not_ready_reason(self) -> str | None:
+        """Why requests would fail now, or None."""
+        if not self.is_started or self.sampler is None:
+            return "starting or stopping"
+        return self.sampler.snapshot.unreachable_reason or None
+
+    async def start(self) -> None:
+        """Start everything; whoever comes later may count on those before. Raises StartError."""
+        if self.settings.is_embedded:
+            await self._launch_broker()
+        await self._open_database()
+        if self.broker is not None:
+            self.bootstrap_servers = (await self.broker.wait_ready()).kafka
+        await self._open_cluster()
+
+    async def stop(self) -> None:
+        """Stop in the opposite order. Surfaces answer 503 from now on."""
+        self.rest = self.control_center = None
+        await self._closing.aclose()
+
+    async def _launch_broker(self) -> None:
+        self.broker = BrokerProcess(
+            data_dir=self.data.kafka,
+            host=self.settings.http.host,
+            port=self.settings.kafka.port,
+            configs=self.settings.broker,
+            is_exposed=not is_loopback(self.settings.http.host),
+            on_fatal=self._on_fatal,
+        )
+        await self.broker.launch()
+        self._closing.push_async_callback(self.broker.stop)
+
+    async def _open_database(self) -> None:
+        url = self.settings.db.url or sqlite_url(self.data.database)
+        try:
+            # In a thread: migrations run their own event loop.
+            await asyncio.to_thread(upgrade, url, migrations=resources.MIGRATIONS)
+        except Exception as error:
+            raise StartError(
+                f"cannot open the metadata DB: {_first_line(error)} Check the setting db.url, or move "
+                f"{self.data.database} away to begin a new history."
+            ) from error
+        engine = open_engine(url)
+        self._closing.push_async_callback(engine.dispose)
+        self._history = History(SqlHistoryStore(sessions_of(engine)), now_ms=self.clock.now_ms)
+
+    async def _open_cluster(self) -> None:
+        servers = [server for server in self.bootstrap_servers.split(",") if server.strip()]
+        connection = ConnectionSettings(request_timeout_s=self.settings.kafka.request_timeout_ms / 1000)
+        try:
+            admin = KafkaClusterAdmin(servers, connection)
+        except ValueError as error:
+            raise StartError(f"{error}. Check --bootstrap-servers.") from error
+        self._closing.push_async_callback(admin.close)
+        await self._first_contact(admin)
+        producer = KafkaProducer(servers, connection)
+        self._closing.push_async_callback(producer.close)
+        self.sampler = Sampler(admin, history=self._history, clock=self.clock, is_embedded=self.settings.is_embedded)
+        await self.sampler.start()
+        self._closing.push_async_callback(self.sampler.stop)
+        self._mount(admin, producer, AiokafkaConsumers(servers, connection))
+
+    async def _first_contact(self, admin: KafkaClusterAdmin) -> None:
+        """Wait until the cluster answers, as long as kafka.connect_timeout_ms allows."""
+        deadline = self.clock.monotonic_ms() + self.settings.kafka.connect_timeout_ms
+        while True:
+            try:
+                await admin.metadata()
+                return
+            except ClusterUnreachable as error:
+                if self.clock.monotonic_ms() > deadline:
+                    raise StartError(
+                        f"no broker answers at {self.bootstrap_servers} ({error}). "
+                        "Check --bootstrap-servers and that the cluster is up."
+                    ) from error
+            await asyncio.sleep(RETRY_S)
+
+    def _mount(self, admin: KafkaClusterAdmin, producer: KafkaProducer, consumers: AiokafkaConsumers) -> None:
+        assert self.sampler is not None
+        settings = self.settings
+        rest = create_rest(
+            admin=admin, producer=producer, consumers=consumers, settings=_rest_settings(settings), clock=self.clock
+        )
+        self._closing.push_async_callback(rest.stop)
+        self.control_center = create_control_center(
+            ControlCenterSettings(
+                version=VERSION,
+                templates=resources.TEMPLATES,
+                static=resources.STATIC,
+                insecure=settings.insecure and not is_loopback(settings.http.host),
+            ),
+            clusters=(ClusterAccess(settings.control_center.cluster_name, self.sampler, admin, producer),),
+            clock=self.clock,
+        )
+        self.rest = rest
+
+
+def _rest_settings(settings: Settings) -> RestSettings:
+    rest = settings.rest
+    return RestSettings(
+        request_max_bytes=rest.request_max_bytes,
+        consumer_instances_max=rest.consumer_instances_max,
+        consumer_instance_timeout_ms=rest.consumer_instance_timeout_ms,
+        consumer_request_timeout_ms=rest.consumer_request_timeout_ms,
+        consumer_request_max_bytes=rest.consumer_request_max_bytes,
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".") + "."

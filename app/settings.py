@@ -1,0 +1,200 @@
+"""Settings: one typed value, read once, passed down.
+
+Order, strongest first: flags, the environment (`CAUDAL_REST__PORT`), the file (`caudal.toml`), the defaults here.
+Keys of the embedded broker keep Kafka's own names, in one flat table: `[broker]` with `"log.retention.hours" = 168`,
+`--set broker.log.retention.hours=168`, `CAUDAL_BROKER__LOG_RETENTION_HOURS`.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from app.errors import StartError
+
+ENVIRONMENT_PREFIX = "CAUDAL_"
+FILE_NAME = "caudal.toml"
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HttpSettings(Section):
+    """The HTTP server that carries every surface."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on, for HTTP and for the embedded broker.")
+    port: int = Field(8080, ge=0, le=65535, description="Port of all surfaces together; 0 takes a free one.")
+    confluent_ports: bool = Field(
+        True,
+        description="Also listen on Confluent Platform's conventional ports (8082 REST Proxy, 9021 Control Center).",
+    )
+    stop_timeout_s: float = Field(10.0, gt=0, description="Seconds that running requests have to end at stop.")
+
+
+class KafkaSettings(Section):
+    """The cluster behind everything: embedded, or an Apache Kafka somewhere else."""
+
+    bootstrap_servers: str = Field(
+        "", description="host:port,… of an Apache Kafka cluster to attach to; empty starts the embedded broker."
+    )
+    port: int = Field(9092, ge=0, le=65535, description="Port of the embedded broker; 0 takes a free one.")
+    request_timeout_ms: int = Field(10_000, gt=0, description="How long one request to the cluster may take.")
+    connect_timeout_ms: int = Field(10_000, gt=0, description="How long the first contact at start may take.")
+
+
+class RestSettings(Section):
+    """The REST Proxy; the long names are those of Confluent's, with underscores."""
+
+    port: int = Field(8082, ge=1, le=65535, description="Conventional port of the REST Proxy.")
+    consumer_instance_timeout_ms: int = Field(
+        300_000, gt=0, description="A consumer instance without a request for this long is removed."
+    )
+    consumer_request_timeout_ms: int = Field(1_000, gt=0, description="How long a GET of records waits at most.")
+    consumer_request_max_bytes: int = Field(67_108_864, gt=0, description="Most bytes of records in one answer.")
+    consumer_instances_max: int = Field(1_000, gt=0, description="Most consumer instances at one time.")
+    request_max_bytes: int = Field(104_857_600, gt=0, description="Largest request body, after decompression.")
+
+
+class ControlCenterSettings(Section):
+    """The pages under /ui."""
+
+    port: int = Field(9021, ge=1, le=65535, description="Conventional port of the Control Center.")
+    cluster_name: str = Field("", description="Name shown for the cluster; empty shows its id.")
+
+
+class DatabaseSettings(Section):
+    """The metadata DB: history of lag and throughput."""
+
+    url: str = Field(
+        "", description="SQLAlchemy URL, for example postgresql+asyncpg://…; empty is SQLite in the data folder."
+    )
+
+
+class Settings(Section):
+    """Everything that can be set."""
+
+    data_dir: Path = Field(Path("caudal-data"), description="Folder of all data; made when missing.")
+    insecure: bool = Field(False, description="Allow an address that others can reach, without authentication.")
+    http: HttpSettings = Field(default_factory=HttpSettings)
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
+    rest: RestSettings = Field(default_factory=RestSettings)
+    control_center: ControlCenterSettings = Field(default_factory=ControlCenterSettings)
+    db: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    broker: dict[str, str] = Field(
+        default_factory=dict, description="The embedded broker's own configs, by Kafka's names."
+    )
+
+    @property
+    def is_embedded(self) -> bool:
+        return not self.kafka.bootstrap_servers
+
+
+def load(
+    flags: Mapping[str, Any] | None = None,
+    *,
+    assignments: tuple[str, ...] = (),
+    file: Path | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> Settings:
+    """Read file and environment, lay flags (nested) and `--set section.key=value` assignments over them.
+
+    A file that was named must exist; `caudal.toml` in the working folder is read when it is there. Raises StartError
+    with one line for anything unknown or of the wrong kind.
+    """
+    merged: dict[str, Any] = {}
+    _overlay(merged, _read_file(file))
+    _overlay(merged, _read_environment(environment))
+    _overlay(merged, dict(flags or {}))
+    for assignment in assignments:
+        _overlay(merged, _parse_assignment(assignment))
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        raise StartError(_explain(error)) from error
+
+
+def _overlay(base: dict[str, Any], upper: Mapping[str, Any]) -> None:
+    for key, value in upper.items():
+        if isinstance(value, Mapping) and isinstance(base.get(key), dict):
+            _overlay(base[key], value)
+        else:
+            base[key] = dict(value) if isinstance(value, Mapping) else value
+
+
+def _read_file(file: Path | None) -> dict[str, Any]:
+    path = file or Path(FILE_NAME)
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        if file is None:
+            return {}
+        raise StartError(f"the settings file {path} does not exist. Check --config.") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise StartError(f"cannot read the settings file {path}: {error}") from error
+    broker = content.get("broker")
+    if isinstance(broker, dict):
+        content["broker"] = dict(_flatten(broker))
+    return content
+
+
+def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Bare dotted keys under [broker] arrive as nested tables; join them back to Kafka's names."""
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{key}.")
+        elif isinstance(value, bool):
+            yield prefix + key, "true" if value else "false"
+        elif isinstance(value, list):
+            yield prefix + key, ",".join(str(one) for one in value)
+        else:
+            yield prefix + key, str(value)
+
+
+def _read_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in environment.items():
+        if not name.startswith(ENVIRONMENT_PREFIX):
+            continue
+        section, _, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")
+        if section == "broker" and key:
+            found.setdefault("broker", {})[key.replace("_", ".")] = value
+        elif key:
+            found.setdefault(section, {})[key] = value
+        elif section in Settings.model_fields:
+            found[section] = value
+    return found
+
+
+def _parse_assignment(assignment: str) -> dict[str, Any]:
+    name, equals, value = assignment.partition("=")
+    section, dot, key = name.strip().partition(".")
+    if not equals or not section:
+        raise StartError(f"--set {assignment!r} is not of the form section.key=value, for example rest.port=8082.")
+    return {section: {key: value}} if dot else {section: value}
+
+
+def _explain(error: ValidationError) -> str:
+    """One line for the first thing that is wrong, with the nearest known name for an unknown one."""
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    name = ".".join(path)
+    if first["type"] == "extra_forbidden":
+        nearest = difflib.get_close_matches(name, list(known_names()), n=1, cutoff=0.5)
+        hint = f" Did you mean {nearest[0]}?" if nearest else ""
+        return f"unknown setting {name}.{hint}"
+    return f"setting {name} = {first['input']!r} is not usable: {first['msg']}."
+
+
+def known_names() -> Iterator[str]:
+    """Every setting as `section.key`, the broker's own configs excepted."""
+    for name, field in Settings.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, Section):
+            yield from (f"{name}.{key}" for key in section.model_fields)
+        elif name != "broker":
+            yield name

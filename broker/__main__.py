@@ -1,0 +1,137 @@
+"""The broker process: `python -m broker --data-dir D --listener 127.0.0.1:9092`.
+
+Prints one JSON line on stdout when clients can connect (`{"kafka": "127.0.0.1:9092", "pid": 42, "cluster_id": "…"}`),
+or one with `"error"`; everything else goes to stderr. Leaves on SIGTERM or SIGINT, and with `--exit-with-stdin` when
+stdin closes, so that it does not outlive whoever started it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from broker.config import BrokerConfig, ConfigError, broker_config, parse_listeners, read_properties
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a broker until it is told to stop; the exit code is 1 when it could not start."""
+    options = _parse(arguments)
+    logging.basicConfig(
+        level=options.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    try:
+        config, folder = _settings(options)
+    except ConfigError as error:
+        return _fail(str(error))
+    try:
+        import uvloop
+    except ImportError:  # A platform that uvloop does not serve; the broker is the same, only slower.
+        new_loop = asyncio.new_event_loop
+    else:
+        new_loop = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        return runner.run(_serve(config, folder, exit_with_stdin=options.exit_with_stdin))
+
+
+async def _serve(config: BrokerConfig, folder: Path, *, exit_with_stdin: bool) -> int:
+    from broker.broker import Broker
+    from broker.log import DataRootError
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if exit_with_stdin:
+        threading.Thread(target=_watch_stdin, args=(loop, stop), daemon=True).start()
+    server = Broker(config, folder)
+    try:
+        await server.start()
+    except (ConfigError, DataRootError, ValueError, OSError) as error:
+        await server.stop()
+        return _fail(str(error))
+    # What start-up made lives on; the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+    ready = {
+        "kafka": ",".join(listener.address for listener in server.listeners),
+        "pid": os.getpid(),
+        "cluster_id": server.cluster_id,
+    }
+    print(json.dumps(ready), flush=True)
+    await stop.wait()
+    await server.stop()
+    return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m broker", description="A Kafka-compatible broker on one data folder."
+    )
+    parser.add_argument("--data-dir", type=Path, metavar="D", help="where records are kept (default: log.dirs)")
+    parser.add_argument("--listener", metavar="HOST:PORT", help="where to listen; port 0 takes any free one")
+    parser.add_argument("--properties", type=Path, metavar="FILE", help="a Kafka server.properties")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a Kafka broker config; may be repeated"
+    )
+    parser.add_argument("--insecure", action="store_true", help="allow a listener that other machines can reach")
+    parser.add_argument("--exit-with-stdin", action="store_true", help="stop when stdin closes")
+    parser.add_argument("--log-level", default="WARNING", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+    return parser.parse_args(arguments)
+
+
+def _settings(options: argparse.Namespace) -> tuple[BrokerConfig, Path]:
+    """The settings of file and command line (which wins), and the data folder. Raises ConfigError."""
+    given = read_properties(options.properties) if options.properties else {}
+    for setting in options.set:
+        key, separator, value = setting.partition("=")
+        if not separator:
+            raise ConfigError(f"--set {setting}: expected key=value")
+        given[key.strip()] = value.strip()
+    if options.listener:
+        parse_listeners(options.listener)
+        given["listeners"] = options.listener
+    config = broker_config(given)
+    for listener in config.listeners:
+        if not listener.is_loopback and not options.insecure:
+            raise ConfigError(
+                f"listener {listener.host or '0.0.0.0'}:{listener.port} can be reached from other machines, and nobody "
+                "has to log in; listen on 127.0.0.1, or allow it with --insecure"
+            )
+    folder = options.data_dir or _log_folder(config)
+    if folder is None:
+        raise ConfigError("no data folder; give --data-dir D (or log.dirs in the properties file)")
+    return config, folder
+
+
+def _log_folder(config: BrokerConfig) -> Path | None:
+    named = config.given.get("log.dirs") or config.given.get("log.dir")
+    return Path(named.split(",")[0].strip()) if named else None
+
+
+def _fail(message: str) -> int:
+    print(json.dumps({"error": message}), flush=True)
+    print(f"broker: {message}", file=sys.stderr, flush=True)
+    return 1
+
+
+def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """Whoever started the broker holds the other end of its stdin; when that closes, even by a kill, stop."""
+    with contextlib.suppress(OSError):
+        while os.read(0, 4096):
+            pass
+    with contextlib.suppress(RuntimeError):  # The loop may be closed already.
+        loop.call_soon_threadsafe(stop.set)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

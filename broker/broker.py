@@ -1,0 +1,193 @@
+"""The broker as a whole: opens its parts from a data folder, wires them, keeps their background work going, closes.
+
+Owns no logic: what a part does is the part's own business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+import broker.handlers  # noqa: F401  registers every API
+from broker.clock import Clock
+from broker.config import BrokerConfig, Listener
+from broker.dispatch import RequestContext
+from broker.fetch_sessions import FetchSessions
+from broker.groups import OFFSETS_TOPIC, GroupCoordinator, Now, OffsetStore, PartitionOffsetsLog
+from broker.log import FlushMode, FlushPolicy, LogDirectory, PartitionLog
+from broker.metadata.dynamic_configs import DynamicConfigs
+from broker.metadata.topics import TopicRegistry
+from broker.producer_ids import ProducerIds
+from broker.server import Server
+
+log = logging.getLogger("broker")
+
+GROUP_TICK_MS_MAX: Final = 100
+"""A deadline that a request sets meanwhile is met this much late at most."""
+
+REMOVE_DELETED_INTERVAL_MS: Final = 5_000
+
+
+class Broker:
+    """One broker on one data folder. `bind` and `open` may raise ConfigError, DataRootError or OSError."""
+
+    def __init__(self, config: BrokerConfig, data_folder: Path, clock: Clock | None = None) -> None:
+        self.config = config
+        self.server = Server(config, self._context)
+        self._folder = data_folder
+        self._clock = clock or Clock()
+        self._background: list[asyncio.Task[None]] = []
+        self._logs: LogDirectory | None = None
+
+    @property
+    def cluster_id(self) -> str:
+        """The id of the cluster that this data folder belongs to; known once it is open."""
+        return self._open_logs.cluster_id
+
+    @property
+    def listeners(self) -> tuple[Listener, ...]:
+        """Where clients find the broker, with the ports that were really bound."""
+        return self.server.listeners
+
+    async def start(self) -> None:
+        """Take the addresses, open the data folder, answer clients."""
+        self.server.bind()
+        self._open()
+        await self.server.start()
+        config = self.config
+        self._every(config.log_retention_check_interval_ms, self._retain)
+        self._every(max(config.log_flush_offset_checkpoint_interval_ms, 1), self._write_checkpoints)
+        self._every(REMOVE_DELETED_INTERVAL_MS, self._remove_deleted)
+        self._background.append(asyncio.create_task(self._flush()))
+        self._background.append(asyncio.create_task(self._tick_groups()))
+
+    async def stop(self) -> None:
+        """Refuse new connections, answer what waits, force everything to disk, mark the folder clean."""
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        if self._logs is None:
+            return
+        self._groups.close()
+        await self.server.stop()
+        await asyncio.to_thread(self._logs.close)
+        log.info("broker stopped")
+
+    def _open(self) -> None:
+        config = self.config
+        self._logs = LogDirectory.open(
+            self._folder,
+            node_id=config.node_id,
+            clock=self._clock,
+            flush=FlushPolicy(FlushMode(config.caudal_flush_mode), config.caudal_flush_interval_ms),
+            producer_id_expiration_ms=config.producer_id_expiration_ms,
+        )
+        self._configs = DynamicConfigs(self._folder, config)
+        self._configs.open()
+        self._topics = TopicRegistry(self._folder, self._logs, self._configs.log_config)
+        self._topics.open()
+        self._configs.on_change = self._topics.reconfigure_logs
+        self._producer_ids = ProducerIds(self._folder)
+        self._producer_ids.open()
+        self._fetch_sessions = FetchSessions(config.max_incremental_fetch_session_cache_slots)
+        self._groups = GroupCoordinator(OffsetStore(self._offsets_log()), config)
+
+    @property
+    def _open_logs(self) -> LogDirectory:
+        assert self._logs is not None, "the broker is not open"
+        return self._logs
+
+    def _context(self, listener: Listener, client_host: str) -> RequestContext:
+        return RequestContext(
+            config=self.config,
+            clock=self._clock,
+            cluster_id=self.cluster_id,
+            configs=self._configs,
+            topics=self._topics,
+            logs=self._open_logs,
+            groups=self._groups,
+            producer_ids=self._producer_ids,
+            fetch_sessions=self._fetch_sessions,
+            listener=listener,
+            client_host=client_host,
+        )
+
+    def _offsets_log(self) -> PartitionOffsetsLog:
+        """The topic of committed offsets, made with the first commit, with Kafka's configs for it."""
+
+        def existing() -> list[PartitionLog]:
+            return self._topics.partitions(OFFSETS_TOPIC) if OFFSETS_TOPIC in self._topics else []
+
+        def ensure() -> list[PartitionLog]:
+            if OFFSETS_TOPIC not in self._topics:
+                segment_bytes = str(self.config.offsets_topic_segment_bytes)
+                self._topics.create(
+                    OFFSETS_TOPIC,
+                    partition_count=self.config.offsets_topic_num_partitions,
+                    configs={
+                        "cleanup.policy": "compact",
+                        "compression.type": "producer",
+                        "segment.bytes": segment_bytes,
+                    },
+                )
+            return existing()
+
+        return PartitionOffsetsLog(existing=existing, ensure=ensure)
+
+    def _every(self, interval_ms: int, work: Callable[[], Awaitable[None]]) -> None:
+        async def repeat() -> None:
+            while True:
+                await asyncio.sleep(interval_ms / 1000)
+                try:
+                    await work()
+                except Exception:
+                    log.exception("background work failed and will be tried again")
+
+        self._background.append(asyncio.create_task(repeat()))
+
+    async def _retain(self) -> None:
+        for _ in self._open_logs.retain_each(self._clock.now_ms()):
+            await asyncio.sleep(0)
+
+    async def _write_checkpoints(self) -> None:
+        await asyncio.to_thread(self._open_logs.start_checkpoints())
+
+    async def _remove_deleted(self) -> None:
+        await asyncio.to_thread(self._open_logs.remove_deleted, self._clock.now_ms())
+
+    async def _flush(self) -> None:
+        """Force what was appended to disk, in a thread, because the loop must not wait for a disk.
+
+        Every `caudal.flush.interval.ms`, and at once when producers wait for it; who asks meanwhile shares the next.
+        """
+        wanted = asyncio.Event()
+        self._open_logs.on_flush_wanted = wanted.set
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(wanted.wait(), self.config.caudal_flush_interval_ms / 1000)
+            wanted.clear()
+            job = self._open_logs.start_flush(self._clock.now_ms())
+            if job is not None:
+                await asyncio.to_thread(job.run)
+                job.finish()
+
+    async def _tick_groups(self) -> None:
+        """Load the groups, then keep their deadlines."""
+        for _ in self._groups.load_in_steps(self._now()):
+            await asyncio.sleep(0)
+        while True:
+            now = self._now()
+            next_ms = self._groups.next_deadline_ms()
+            wait_ms = GROUP_TICK_MS_MAX if next_ms is None else min(next_ms - now.monotonic_ms, GROUP_TICK_MS_MAX)
+            await asyncio.sleep(max(wait_ms, 1) / 1000)
+            try:
+                self._groups.tick(self._now())
+            except Exception:
+                log.exception("a group's deadline failed")
+
+    def _now(self) -> Now:
+        return Now(self._clock.monotonic_ms(), self._clock.now_ms())

@@ -1,0 +1,295 @@
+"""BrokerConfig: the broker's settings, by Kafka's own names.
+
+Every config of Apache Kafka 4.3 is accepted; the attributes of BrokerConfig are those that have an effect here, named
+after their key with dots as underscores. Topic-level defaults (`log.retention.ms`, `message.max.bytes` …) are not
+attributes: `broker.metadata.topic_configs` reads them by `value()`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+from broker.metadata.broker_configs import KAFKA_BROKER_CONFIGS, BrokerConfigDefinition, ConfigType
+
+CAUDAL_BROKER_CONFIGS: Final = {
+    "caudal.flush.mode": BrokerConfigDefinition("caudal.flush.mode", ConfigType.STRING, "interval", False),
+    "caudal.flush.interval.ms": BrokerConfigDefinition("caudal.flush.interval.ms", ConfigType.LONG, "50", False),
+    "caudal.partitions.max": BrokerConfigDefinition("caudal.partitions.max", ConfigType.INT, "20000", False),
+}
+"""Settings of ours that Kafka has no name for: when appended bytes are forced to disk, and how many partitions there
+may be."""
+
+# Differs from Kafka: rebalances start at once, offsets live in one partition, the node id may be left out, the accept
+# queue is longer and the broker listens on loopback only, because one node on one machine is the case to be good at.
+CAUDAL_DEFAULTS: Final = {
+    "group.initial.rebalance.delay.ms": "0",
+    "listeners": "PLAINTEXT://127.0.0.1:9092",
+    "node.id": "0",
+    "offsets.topic.num.partitions": "1",
+    "offsets.topic.replication.factor": "1",
+    "socket.listen.backlog.size": "1024",
+}
+
+DEFINITIONS: Final[Mapping[str, BrokerConfigDefinition]] = {
+    name: definition._replace(default=CAUDAL_DEFAULTS.get(name, definition.default))
+    for name, definition in (KAFKA_BROKER_CONFIGS | CAUDAL_BROKER_CONFIGS).items()
+}
+"""All broker configs with the defaults that hold here."""
+
+_CHOICES: Final = {
+    "caudal.flush.mode": ("interval", "never", "always"),
+    "compression.type": ("uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"),
+    "log.message.timestamp.type": ("CreateTime", "LogAppendTime"),
+}
+
+_AT_LEAST: Final = {
+    "caudal.flush.interval.ms": 1,
+    "caudal.partitions.max": 1,
+    "default.replication.factor": 1,
+    "fetch.max.bytes": 1024,
+    "group.initial.rebalance.delay.ms": 0,
+    "group.max.session.timeout.ms": 1,
+    "group.max.size": 1,
+    "group.min.session.timeout.ms": 1,
+    "log.flush.offset.checkpoint.interval.ms": 0,
+    "log.index.interval.bytes": 0,
+    "log.index.size.max.bytes": 4,
+    "log.retention.check.interval.ms": 1,
+    "log.segment.bytes": 1024 * 1024,
+    "max.connections": 0,
+    "max.connections.per.ip": 0,
+    "max.incremental.fetch.session.cache.slots": 0,
+    "message.max.bytes": 0,
+    "node.id": 0,
+    "num.partitions": 1,
+    "offset.metadata.max.bytes": 0,
+    "offsets.retention.check.interval.ms": 1,
+    "offsets.retention.minutes": 1,
+    "offsets.topic.num.partitions": 1,
+    "offsets.topic.segment.bytes": 1,
+    "producer.id.expiration.ms": 1,
+    "socket.listen.backlog.size": 1,
+    "socket.request.max.bytes": 1,
+}
+
+_INTEGER_BITS: Final = {ConfigType.SHORT: 16, ConfigType.INT: 32, ConfigType.LONG: 64}
+
+
+class ConfigError(ValueError):
+    """A setting that cannot be used; the message names it, its value and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One address the broker answers on, and the address it tells clients to dial."""
+
+    name: str
+    host: str
+    """Where it binds; empty means every interface."""
+    port: int
+    """0 until bound means any free port."""
+    advertised_host: str
+    """Empty: whatever local address the client reached, known only once it is connected."""
+    advertised_port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def address(self) -> str:
+        """`host:port` as a client would write it, IPv6 in brackets."""
+        host = self.advertised_host or self.host or "127.0.0.1"
+        return f"[{host}]:{self.advertised_port}" if ":" in host else f"{host}:{self.advertised_port}"
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerConfig:
+    """The settings that have an effect, typed. Build one with `broker_config`; the defaults here are for tests only."""
+
+    auto_create_topics_enable: bool = True
+    broker_rack: str | None = None
+    caudal_flush_interval_ms: int = 50
+    caudal_flush_mode: str = "interval"
+    caudal_partitions_max: int = 20_000
+    connections_max_idle_ms: int = 600_000
+    default_replication_factor: int = 1
+    delete_topic_enable: bool = True
+    fetch_max_bytes: int = 57_671_680
+    group_initial_rebalance_delay_ms: int = 0
+    group_max_session_timeout_ms: int = 1_800_000
+    group_max_size: int = 2**31 - 1
+    group_min_session_timeout_ms: int = 6_000
+    log_flush_offset_checkpoint_interval_ms: int = 60_000
+    log_retention_check_interval_ms: int = 300_000
+    max_connections: int = 2**31 - 1
+    max_connections_per_ip: int = 2**31 - 1
+    max_incremental_fetch_session_cache_slots: int = 1_000
+    node_id: int = 0
+    num_partitions: int = 1
+    offset_metadata_max_bytes: int = 4_096
+    offsets_retention_check_interval_ms: int = 600_000
+    offsets_retention_minutes: int = 10_080
+    offsets_topic_num_partitions: int = 1
+    offsets_topic_segment_bytes: int = 104_857_600
+    producer_id_expiration_ms: int = 86_400_000
+    socket_listen_backlog_size: int = 1_024
+    socket_request_max_bytes: int = 104_857_600
+    transaction_max_timeout_ms: int = 900_000
+
+    listeners: tuple[Listener, ...] = (Listener("PLAINTEXT", "127.0.0.1", 9092, "127.0.0.1", 9092),)
+    given: Mapping[str, str] = field(default_factory=dict)
+    """What the properties file and the command line said, by Kafka's name; all else is default."""
+
+    def value(self, name: str) -> str | None:
+        """A setting as text, whether it has an effect or not. Raises KeyError for a name that Kafka does not know."""
+        return self.given[name] if name in self.given else DEFINITIONS[name].default
+
+
+_EFFECTIVE: Final = {
+    config_field.name: config_field.name.replace("_", ".")
+    for config_field in fields(BrokerConfig)
+    if config_field.name not in ("listeners", "given")
+}
+
+
+def broker_config(given: Mapping[str, str]) -> BrokerConfig:
+    """Check settings given by Kafka's names and type them. Raises ConfigError for the first one that cannot be used."""
+    for name, text in given.items():
+        _check(name, text)
+    if "broker.id" in given and "node.id" not in given:
+        given = {**given, "node.id": given["broker.id"]}
+    typed: dict[str, Any] = {}
+    for attribute, name in _EFFECTIVE.items():
+        text = given.get(name) if name in given else DEFINITIONS[name].default
+        typed[attribute] = None if text is None else typed_value(DEFINITIONS[name], text)
+    return BrokerConfig(**typed, listeners=_listeners(given), given=dict(given))
+
+
+def nearest_name(name: str) -> str | None:
+    """The known config most like a misspelt one."""
+    close = difflib.get_close_matches(name, DEFINITIONS, n=1, cutoff=0.6)
+    return close[0] if close else None
+
+
+def typed_value(definition: BrokerConfigDefinition, text: str) -> bool | int | float | str | list[str]:
+    """The text of a config in its type, as Kafka's own parser takes it (booleans in any case, lists by comma).
+
+    Raises ConfigError when the text is not of the type.
+    """
+    name, text = definition.name, text.strip()
+    if definition.type is ConfigType.BOOLEAN:
+        if text.lower() not in ("true", "false"):
+            raise ConfigError(f"{name}={text}: expected true or false")
+        return text.lower() == "true"
+    if definition.type is ConfigType.LIST:
+        return [item.strip() for item in text.split(",") if item.strip()]
+    if definition.type is ConfigType.DOUBLE:
+        try:
+            return float(text)
+        except ValueError:
+            raise ConfigError(f"{name}={text}: expected a number") from None
+    if definition.type in _INTEGER_BITS:
+        limit = 1 << (_INTEGER_BITS[definition.type] - 1)
+        try:
+            number = int(text)
+        except ValueError:
+            raise ConfigError(f"{name}={text}: expected a whole number") from None
+        if not -limit <= number < limit:
+            raise ConfigError(f"{name}={text}: expected a number from {-limit} to {limit - 1}")
+        return number
+    return text
+
+
+def read_properties(path: Path) -> dict[str, str]:
+    """The settings of a Java properties file: `key=value` or `key: value`, `#` and `!` comments, `\\` continues a line.
+
+    Raises ConfigError when the file cannot be read.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error}; name a readable server.properties file") from None
+    given: dict[str, str] = {}
+    logical = ""
+    for line in lines:
+        logical += line.lstrip() if logical else line.strip()
+        if logical.endswith("\\"):
+            logical = logical[:-1]
+            continue
+        if logical and logical[0] not in "#!":
+            cut = min((at for at in map(logical.find, "=:") if at >= 0), default=len(logical))
+            given[logical[:cut].strip()] = logical[cut + 1 :].strip()
+        logical = ""
+    return given
+
+
+def parse_listeners(text: str, advertised: str = "", skip: frozenset[str] = frozenset()) -> tuple[Listener, ...]:
+    """Listeners from `NAME://host:port,…` (or plain `host:port`), with the advertised addresses of the same names.
+
+    `skip` names those that are not for clients (the controller's). Raises ConfigError.
+    """
+    advertised_at = {name: (host, port) for name, host, port in map(_endpoint, _items(advertised))}
+    listeners = []
+    for name, host, port in map(_endpoint, _items(text)):
+        if name in skip:
+            continue
+        bound_host = "" if host in ("0.0.0.0", "::") else host
+        advertised_host, advertised_port = advertised_at.get(name, (bound_host, port))
+        listeners.append(Listener(name, host, port, advertised_host, advertised_port))
+    if not listeners:
+        raise ConfigError("listeners is empty; set for example listeners=PLAINTEXT://127.0.0.1:9092")
+    if len({listener.name for listener in listeners}) < len(listeners):
+        raise ConfigError(f"listeners={text}: two listeners have the same name")
+    return tuple(listeners)
+
+
+def _check(name: str, text: str) -> None:
+    definition = DEFINITIONS.get(name)
+    if definition is None:
+        nearest = nearest_name(name)
+        raise ConfigError(f"unknown setting {name}" + (f"; did you mean {nearest}?" if nearest else ""))
+    if text == "":
+        return
+    value = typed_value(definition, text)
+    if name in _CHOICES and value not in _CHOICES[name]:
+        raise ConfigError(f"{name}={text}: expected one of {', '.join(_CHOICES[name])}")
+    if name in _AT_LEAST and isinstance(value, int) and value < _AT_LEAST[name]:
+        raise ConfigError(f"{name}={text}: expected at least {_AT_LEAST[name]}")
+
+
+def _listeners(given: Mapping[str, str]) -> tuple[Listener, ...]:
+    protocols = dict(
+        item.split(":", 1) for item in _items(given.get("listener.security.protocol.map", "")) if ":" in item
+    )
+    controller = frozenset(_items(given.get("controller.listener.names", "")))
+    text = given.get("listeners") or str(DEFINITIONS["listeners"].default)
+    listeners = parse_listeners(text, given.get("advertised.listeners", ""), controller)
+    for listener in listeners:
+        protocol = protocols.get(listener.name, listener.name)
+        if protocol != "PLAINTEXT" and protocol in ("SSL", "SASL_PLAINTEXT", "SASL_SSL"):
+            raise ConfigError(f"listeners: {listener.name} asks for {protocol}; only PLAINTEXT is served")
+    return listeners
+
+
+def _items(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def _endpoint(text: str) -> tuple[str, str, int]:
+    name, separator, address = text.rpartition("://")
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65_535:
+        raise ConfigError(f"listener {text}: expected host:port or NAME://host:port")
+    return (name.upper() if separator else "PLAINTEXT"), host.removeprefix("[").removesuffix("]"), int(port)

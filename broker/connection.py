@@ -1,0 +1,291 @@
+"""One client's conversation without its socket: bytes in, frames cut, requests answered, bytes out.
+
+Nothing here waits or does I/O; `broker.server` moves the bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from struct import Struct
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from broker.dispatch import BadRequest, DelayedResponse, RequestContext, ServedApi, error_response, served_apis
+from broker.errors import UnsupportedVersion
+from broker.protocol.api_keys import ApiKey
+from broker.protocol.codec import (
+    decoder,
+    encoder,
+    flexible,
+    request_type,
+    response_header_version,
+    response_type,
+)
+from broker.protocol.frames import decode_request_header
+from broker.protocol.messages.api_versions import ApiVersion, ApiVersionsResponse
+
+Chunks: TypeAlias = list[bytes | memoryview]
+"""Bytes to send, in order, uncopied."""
+
+SIZE_BYTES: Final = 4
+REQUEST_HEADER_BYTES_MIN: Final = 10
+
+_SIZE: Final = Struct(">i")
+_REQUEST_HEADER: Final = Struct(">hhih")  # api key, version, correlation id, length of the client id (-1: null)
+_RESPONSE_HEADER: Final = Struct(">ii")  # size, correlation id
+_RESPONSE_HEADER_FLEXIBLE: Final = Struct(">iib")  # … and no tagged fields
+
+
+class ReceiveBuffers:
+    """The memory that requests arrive in, shared by all connections of a server.
+
+    Every read lands in one common buffer, where whole frames are answered in place. A connection has memory of its own
+    only while a frame is incomplete, so ten thousand idle connections have none. A few big buffers are kept for the
+    next big frame, because fresh memory costs a page fault for every 4 KiB.
+    """
+
+    COMMON_BYTES: Final = 256 * 1024
+    SPARE_BYTES_MAX: Final = 4 * 1024 * 1024
+    SPARES_MAX: Final = 4
+
+    def __init__(self) -> None:
+        self.common = memoryview(bytearray(self.COMMON_BYTES))
+        self._spares: list[bytearray] = []
+
+    def take(self, bytes_min: int) -> bytearray:
+        """Memory of at least that size."""
+        if bytes_min > self.COMMON_BYTES // 4 and self._spares and len(self._spares[-1]) >= bytes_min:
+            return self._spares.pop()
+        return bytearray(bytes_min)
+
+    def give_back(self, buffer: bytearray) -> None:
+        """Memory no longer needed."""
+        if self.COMMON_BYTES <= len(buffer) <= self.SPARE_BYTES_MAX and len(self._spares) < self.SPARES_MAX:
+            self._spares.append(buffer)
+
+
+class FrameReader:
+    """Cut what a peer sends into Kafka frames: a big-endian int32 size, then that many bytes.
+
+    Memory grows with the bytes that arrived, never with the size that was announced.
+    """
+
+    __slots__ = ("_buffers", "_filled", "_frame_bytes_max", "_own", "_wanted")
+
+    GROWTH_BYTES_MIN: Final = 4 * 1024
+    GROWTH_BYTES_MAX: Final = 1024 * 1024
+
+    def __init__(self, buffers: ReceiveBuffers, frame_bytes_max: int) -> None:
+        self._buffers = buffers
+        self._frame_bytes_max = frame_bytes_max
+        self._own: bytearray | None = None
+        self._filled = 0
+        self._wanted = 0
+
+    @property
+    def is_inside_frame(self) -> bool:
+        """Whether part of a frame has arrived and the rest has not."""
+        return self._own is not None
+
+    @property
+    def memory_bytes(self) -> int:
+        """What this connection alone occupies."""
+        return len(self._own) if self._own is not None else 0
+
+    def space(self) -> memoryview:
+        """Where the next bytes of the peer go. Frames given out before are no longer valid."""
+        own = self._own
+        if own is None:
+            return self._buffers.common
+        if self._filled == len(own):
+            growth = min(max(self._filled, self.GROWTH_BYTES_MIN), self.GROWTH_BYTES_MAX)
+            more = bytes(min(growth, self._wanted - self._filled))
+            try:
+                own.extend(more)
+            except BufferError:  # Someone still looks at it, so it cannot move; a copy can.
+                own = self._own = own + more
+        return memoryview(own)[self._filled : self._wanted]
+
+    def received(self, byte_count: int) -> list[memoryview]:
+        """Say how many bytes went into `space()`; return the frames that are now whole.
+
+        They are slices of the buffer and may be changed in place; they are valid until the next `space()` of any
+        connection. Raises BadRequest when a size is announced that cannot be.
+        """
+        if self._own is None:
+            return self._cut(self._buffers.common, byte_count)
+        self._filled += byte_count
+        if self._filled < self._wanted:
+            return []
+        own = self._own
+        if self._wanted == SIZE_BYTES:
+            self._wanted += self._size_at(own, 0)
+            return []
+        frame = memoryview(own)[SIZE_BYTES : self._wanted]
+        self._own = None
+        self._buffers.give_back(own)
+        return [frame]
+
+    def _cut(self, data: memoryview, end: int) -> list[memoryview]:
+        frames: list[memoryview] = []
+        at = 0
+        while end - at >= SIZE_BYTES:
+            frame_end = at + SIZE_BYTES + self._size_at(data, at)
+            if frame_end > end:
+                self._keep(data[at:end], frame_end - at)
+                return frames
+            frames.append(data[at + SIZE_BYTES : frame_end])
+            at = frame_end
+        if at < end:
+            self._keep(data[at:end], SIZE_BYTES)
+        return frames
+
+    def _keep(self, start: memoryview, wanted: int) -> None:
+        self._filled = len(start)
+        self._wanted = wanted
+        self._own = self._buffers.take(min(wanted, max(2 * self._filled, self.GROWTH_BYTES_MIN)))
+        self._own[: self._filled] = start
+
+    def _size_at(self, data: bytearray | memoryview, at: int) -> int:
+        size: int = _SIZE.unpack_from(data, at)[0]
+        if not REQUEST_HEADER_BYTES_MIN <= size <= self._frame_bytes_max:
+            raise BadRequest(f"frame of {size} bytes announced, allowed are up to {self._frame_bytes_max}")
+        return size
+
+
+class Route(NamedTuple):
+    """All that is known before a request of one API and version arrives."""
+
+    api: ServedApi
+    version: int
+    decode: Any
+    encode: Any
+    response_type: type
+    has_flexible_request: bool
+    has_flexible_response_header: bool
+
+
+class Pending(NamedTuple):
+    """A request whose response comes later."""
+
+    route: Route
+    correlation_id: int
+    response: DelayedResponse | Coroutine[Any, Any, Any]
+
+
+class Connection:
+    """Answers requests: finds the handler, decodes, asks it, encodes."""
+
+    __slots__ = ("_client_id", "_context", "_routes")
+
+    def __init__(self, context: RequestContext, routes: dict[int, Route]) -> None:
+        self._context = context
+        self._routes = routes
+        self._client_id = b""
+
+    def answer(self, frame: memoryview) -> Chunks | Pending | None:
+        """The bytes that answer one request, None when it expects no answer, or Pending.
+
+        Of the frame only records of a produce request are looked at later than this call, and not after the handler.
+
+        Raises BadRequest when the connection must be closed.
+        """
+        key, version, correlation_id, client_id_length = _REQUEST_HEADER.unpack_from(frame)
+        route = self._routes.get(key << 16 | version) or self._find_route(key, version)
+        if route is None:
+            return _unsupported_api_versions(correlation_id)
+        at = _REQUEST_HEADER.size
+        if client_id_length > 0:
+            at += client_id_length
+            client_id = bytes(frame[_REQUEST_HEADER.size : at])
+            if client_id != self._client_id:
+                self._remember_client(client_id)
+        elif self._client_id:
+            self._remember_client(b"")
+        context = self._context
+        context.api_version = version
+        try:
+            if route.has_flexible_request:
+                at = at + 1 if frame[at] == 0 else decode_request_header(frame).body_at
+            request = route.decode(frame, at)
+        except (ValueError, IndexError) as error:
+            raise BadRequest(f"{route.api.api_key.name} v{version} cannot be decoded: {error}") from None
+        try:
+            response = route.api.handler(request, context)
+        except BadRequest:
+            raise
+        except Exception as error:
+            response = error
+        kind = type(response)
+        if kind is not route.response_type:
+            if response is None:
+                return None
+            if kind is DelayedResponse or route.api.is_coroutine:
+                return Pending(route, correlation_id, response)
+        return self.encode(route, correlation_id, response)
+
+    def encode(self, route: Route, correlation_id: int, response: Any) -> Chunks:
+        """A response, or the exception that took its place, as bytes to send. Raises BadRequest when it has no form."""
+        chunks: Chunks = [b""]
+        kind = type(response)
+        if kind is route.response_type:
+            route.encode(response, chunks)
+        elif kind is list:
+            chunks += response
+        else:
+            route.encode(_error_answer(route, response), chunks)
+        size = SIZE_BYTES
+        for chunk in chunks:
+            size += len(chunk)
+        if route.has_flexible_response_header:
+            chunks[0] = _RESPONSE_HEADER_FLEXIBLE.pack(size + 1, correlation_id, 0)
+        else:
+            chunks[0] = _RESPONSE_HEADER.pack(size, correlation_id)
+        return chunks
+
+    def _find_route(self, key: int, version: int) -> Route | None:
+        """The route of a request not met before, or None for ApiVersions in a version that nobody knows yet."""
+        api = served_apis.get(key)  # type: ignore[call-overload]
+        if api is None:
+            raise BadRequest(f"unknown API key {key}")
+        if version not in api.versions:
+            if key == ApiKey.API_VERSIONS:
+                return None
+            raise BadRequest(f"{api.api_key.name} v{version} is not served")
+        message_type = response_type(key)
+        route = Route(
+            api,
+            version,
+            decoder(request_type(key), version),
+            encoder(message_type, version),
+            message_type,
+            flexible(key, version),
+            response_header_version(key, version) == 1,
+        )
+        self._routes[key << 16 | version] = route
+        return route
+
+    def _remember_client(self, client_id: bytes) -> None:
+        self._client_id = client_id
+        try:
+            self._context.client_id = client_id.decode()
+        except UnicodeDecodeError:
+            raise BadRequest("client id is not UTF-8") from None
+
+
+def _error_answer(route: Route, error: Exception) -> Any:
+    if isinstance(error, BadRequest):
+        raise error
+    response = error_response(route.api, route.response_type, error)
+    if response is None:
+        raise BadRequest(f"{route.api.api_key.name} v{route.version} failed and has no error answer")
+    return response
+
+
+def _unsupported_api_versions(correlation_id: int) -> Chunks:
+    """The one answer that every client understands: version 0, error 35, and which versions it may ask instead."""
+    served = served_apis[ApiKey.API_VERSIONS].versions
+    entry = ApiVersion(api_key=ApiKey.API_VERSIONS, min_version=served[0], max_version=served[-1])
+    chunks: Chunks = [b""]
+    encoder(ApiVersionsResponse, 0)(ApiVersionsResponse(error_code=UnsupportedVersion.code, api_keys=[entry]), chunks)
+    chunks[0] = _RESPONSE_HEADER.pack(SIZE_BYTES + sum(map(len, chunks)), correlation_id)
+    return chunks

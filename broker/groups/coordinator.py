@@ -1,0 +1,371 @@
+"""The group coordinator: all groups of this broker, found by id, with their offsets and their deadlines.
+
+Plain synchronous methods, one per API; a handler translates its request to one of them. Nothing here knows a socket, a
+clock or an event loop: time comes in as `Now`, and whoever owns the coordinator calls `tick` at least as often as
+`next_deadline_ms` asks.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from broker.errors import (
+    NONE,
+    CoordinatorLoadInProgress,
+    CoordinatorNotAvailable,
+    GroupIdNotFound,
+    GroupSubscribedToTopic,
+    InvalidGroupId,
+    InvalidSessionTimeout,
+    KafkaError,
+    KafkaStorageError,
+    MessageTooLarge,
+    NonEmptyGroup,
+    NotCoordinator,
+    NotEnoughReplicas,
+    NotLeaderOrFollower,
+    OffsetMetadataTooLarge,
+    RecordListTooLarge,
+    RequestTimedOut,
+    UnknownMemberId,
+    UnknownServerError,
+    UnknownTopicOrPartition,
+)
+from broker.groups.classic_group import ClassicGroup, GroupState
+from broker.groups.deadlines import DeadlineQueue, Now
+from broker.groups.members import Client, JoinReply, SyncReply
+from broker.groups.offsets import OFFSETS_TOPIC, OffsetStore, PartitionOffset
+from broker.protocol.messages.join_group import JoinGroupResponse
+from broker.protocol.messages.leave_group import MemberResponse
+from broker.protocol.messages.list_groups import ListedGroup
+from broker.protocol.messages.sync_group import SyncGroupResponse
+
+if TYPE_CHECKING:
+    from broker.config import BrokerConfig
+    from broker.groups.records import CommittedOffset
+    from broker.protocol.messages.consumer_offsets import GroupMetadataValue
+    from broker.protocol.messages.describe_groups import DescribedGroup
+    from broker.protocol.messages.heartbeat import HeartbeatRequest
+    from broker.protocol.messages.join_group import JoinGroupRequest
+    from broker.protocol.messages.leave_group import MemberIdentity
+    from broker.protocol.messages.sync_group import SyncGroupRequest
+
+log = logging.getLogger("broker.groups")
+
+CLASSIC_GROUP_TYPE: Final = "classic"
+_OFFSETS_PER_STEP: Final = 2_000
+"""How many offsets one tick looks at for expiry, so that many groups do not hold up the event loop."""
+
+_WRITE_ERRORS: Final[Mapping[type[KafkaError], type[KafkaError]]] = {
+    UnknownTopicOrPartition: CoordinatorNotAvailable,
+    NotEnoughReplicas: CoordinatorNotAvailable,
+    RequestTimedOut: CoordinatorNotAvailable,
+    NotLeaderOrFollower: NotCoordinator,
+    KafkaStorageError: NotCoordinator,
+    MessageTooLarge: UnknownServerError,
+    RecordListTooLarge: UnknownServerError,
+}
+"""What a client is told when our log did not take a record: errors of Produce mean nothing to a group member."""
+
+
+class GroupCoordinator:
+    """All groups. Methods raise KafkaError to refuse a request, as the protocol's error code."""
+
+    def __init__(self, store: OffsetStore, config: BrokerConfig) -> None:
+        self._store = store
+        self._config = config
+        self._groups: dict[str, ClassicGroup] = {}
+        self._deadlines = DeadlineQueue()
+        self._retention = self._deadlines.deadline(self._begin_expiry)
+        self._to_expire: deque[str] = deque()
+        """Groups whose offsets the running round of expiry has not looked at yet."""
+        self.is_loaded = False
+
+    def load(self, now: Now) -> None:
+        """Replay the log. Until this is done every request is refused with COORDINATOR_LOAD_IN_PROGRESS."""
+        for _ in self.load_in_steps(now):
+            pass
+
+    def load_in_steps(self, now: Now) -> Iterator[None]:
+        """As `load`, but yields every few milliseconds so that other work can go on meanwhile."""
+        saved: dict[str, GroupMetadataValue] = {}
+        yield from self._store.load(saved.__setitem__)
+        for group_id in self._store.group_ids():
+            self._find_or_create(group_id)
+        for group_id, value in saved.items():
+            self._find_or_create(group_id).restore(value, now)
+        self._retention.set(now.monotonic_ms + self._config.offsets_retention_check_interval_ms)
+        self.is_loaded = True
+        log.info("groups loaded groups=%d", len(self._groups))
+
+    # Membership.
+
+    def join(self, request: JoinGroupRequest, *, client: Client, api_version: int, now: Now, reply: JoinReply) -> None:
+        """JoinGroup: `reply` gets the answer now, or when the group has gathered. Does not raise KafkaError."""
+        try:
+            self._check_ready(request.group_id)
+            config = self._config
+            timeout_ms = request.session_timeout_ms
+            if not config.group_min_session_timeout_ms <= timeout_ms <= config.group_max_session_timeout_ms:
+                raise InvalidSessionTimeout(f"session timeout of {timeout_ms} ms is outside the broker's limits")
+            if request.member_id:
+                group = self._of_member(request.group_id, request.member_id)
+            else:
+                group = self._find_or_create(request.group_id)
+            group.join(request, client=client, api_version=api_version, now=now, reply=reply)
+        except KafkaError as error:
+            reply(JoinGroupResponse(error_code=error.code, member_id=request.member_id, protocol_name=None))
+
+    def sync(self, request: SyncGroupRequest, *, now: Now, reply: SyncReply) -> None:
+        """SyncGroup: `reply` gets the assignment now, or when the leader has sent it. Does not raise KafkaError."""
+        try:
+            self._check_ready(request.group_id)
+            self._of_member(request.group_id, request.member_id).sync(request, now=now, reply=reply)
+        except KafkaError as error:
+            reply(SyncGroupResponse(error_code=error.code))
+
+    def heartbeat(self, request: HeartbeatRequest, now: Now) -> None:
+        """Heartbeat; raises RebalanceInProgress when the member has to join again."""
+        try:
+            self._check_ready(request.group_id)
+        except CoordinatorLoadInProgress:
+            return  # members would rejoin for nothing: their sessions begin anew when the groups are loaded
+        group = self._of_member(request.group_id, request.member_id)
+        group.heartbeat(request.member_id, request.generation_id, request.group_instance_id, now)
+
+    def leave(self, group_id: str, leaving: list[MemberIdentity], now: Now) -> list[MemberResponse]:
+        """LeaveGroup: one answer for each member."""
+        self._check_ready(group_id)
+        group = self._groups.get(group_id)
+        if group is not None:
+            return group.leave(leaving, now)
+        return [
+            MemberResponse(
+                member_id=member.member_id,
+                group_instance_id=member.group_instance_id,
+                error_code=UnknownMemberId.code,
+            )
+            for member in leaving
+        ]
+
+    # Offsets.
+
+    def commit_offsets(
+        self,
+        group_id: str,
+        commits: Sequence[PartitionOffset],
+        *,
+        member_id: str,
+        group_instance_id: str | None,
+        generation_id: int,
+        now: Now,
+    ) -> list[int]:
+        """OffsetCommit: one error code for each commit. Those with code 0 are in the log when this returns.
+
+        The partitions must exist; that is for the caller to check. An unknown group comes into being if the commit is
+        from outside the group protocol (generation -1), else GroupIdNotFound is raised.
+        """
+        # An empty group id is allowed here, unlike elsewhere: consumers without a group id used to commit under it.
+        self._check_loaded()
+        group = self._groups.get(group_id)
+        if group is not None:
+            group.check_commit(member_id, group_instance_id, generation_id, now)
+        elif generation_id >= 0:
+            raise GroupIdNotFound(f"Group {group_id} not found.")
+        metadata_chars_max = self._config.offset_metadata_max_bytes
+        accepted = [commit for commit in commits if len(commit.committed.metadata) <= metadata_chars_max]
+        if accepted:
+            try:
+                self._store.commit(group_id, accepted, now)
+            except KafkaError as error:
+                raise _for_members(error) from error
+            if group is None:
+                self._find_or_create(group_id)
+        if len(accepted) == len(commits):
+            return [NONE] * len(commits)
+        return [
+            NONE if len(commit.committed.metadata) <= metadata_chars_max else OffsetMetadataTooLarge.code
+            for commit in commits
+        ]
+
+    def committed_offsets(self, group_id: str) -> Mapping[str, Mapping[int, CommittedOffset]]:
+        """OffsetFetch: all that a group has committed, by topic and partition; nothing for an unknown group."""
+        self._check_loaded()
+        return self._store.of_group(group_id)
+
+    def delete_offsets(self, group_id: str, partitions: Sequence[tuple[str, int]], now: Now) -> list[int]:
+        """OffsetDelete: one error code for each partition; those of topics that the group reads are refused.
+
+        Raises GroupIdNotFound, or NonEmptyGroup for a group with members that is no consumer group.
+        """
+        self._check_ready(group_id)
+        group = self._known(group_id)
+        if group.state is not GroupState.EMPTY and not group.uses_consumer_protocol:
+            raise NonEmptyGroup(f"group '{group_id}' has members")
+        free = [(topic, partition) for topic, partition in partitions if not group.is_subscribed_to(topic)]
+        try:
+            self._store.delete(group_id, free, now)
+        except KafkaError as error:
+            raise _for_members(error) from error
+        return [GroupSubscribedToTopic.code if group.is_subscribed_to(topic) else NONE for topic, _ in partitions]
+
+    def topics_deleted(self, topics: Collection[str], now: Now) -> None:
+        """Delete what groups committed for topics that are gone; the whole store if its own topic is."""
+        if OFFSETS_TOPIC in topics:
+            self._store.forget_all()
+        for group_id in self._store.group_ids():
+            committed = self._store.of_group(group_id)
+            gone = [(topic, partition) for topic in topics for partition in committed.get(topic, ())]
+            try:
+                self._store.delete(group_id, gone, now)
+            except KafkaError as error:
+                # The topic's id, kept with each offset, keeps them from being taken for those of a new topic.
+                log.warning("offsets of deleted topics not deleted group=%s error=%s", group_id, error)
+
+    # Administration.
+
+    def describe(self, group_id: str) -> DescribedGroup:
+        """DescribeGroups; raises GroupIdNotFound."""
+        self._check_loaded()
+        return self._known(group_id).describe()
+
+    def list_groups(self, states: Collection[str] = (), types: Collection[str] = ()) -> list[ListedGroup]:
+        """ListGroups, in these states and of these types (in any case; none named means all)."""
+        self._check_loaded()
+        if types and CLASSIC_GROUP_TYPE not in {group_type.lower() for group_type in types}:
+            return []
+        wanted = {state.lower() for state in states}
+        return [
+            ListedGroup(
+                group_id=group.group_id,
+                protocol_type=group.protocol_type or "",
+                group_state=group.state,
+                group_type=CLASSIC_GROUP_TYPE,
+            )
+            for group in self._groups.values()
+            if not wanted or group.state.lower() in wanted
+        ]
+
+    def delete_group(self, group_id: str, now: Now) -> None:
+        """DeleteGroups: forget a group and its offsets; raises GroupIdNotFound or NonEmptyGroup."""
+        self._check_loaded()
+        group = self._known(group_id)
+        if group.state is not GroupState.EMPTY:
+            raise NonEmptyGroup(f"group '{group_id}' has members")
+        try:
+            self._forget(group, now)
+        except KafkaError as error:
+            raise _for_members(error) from error
+
+    # Time.
+
+    def next_deadline_ms(self) -> int | None:
+        """When `tick` is needed next, on the monotonic clock (0: at once); None: not until a request has come."""
+        return 0 if self._to_expire else self._deadlines.next_ms()
+
+    def tick(self, now: Now) -> None:
+        """Expire members, finish rebalances whose time is up, expire offsets."""
+        self._deadlines.run_due(now)
+        if self._to_expire:
+            self._expire_some(now)
+
+    def close(self) -> None:
+        """Answer every waiting JoinGroup and SyncGroup with NOT_COORDINATOR; no method may be called after."""
+        for group in self._groups.values():
+            group.close()
+        self._retention.cancel()
+        self._to_expire.clear()
+
+    # Shared by the above.
+
+    def _check_loaded(self) -> None:
+        if not self.is_loaded:
+            raise CoordinatorLoadInProgress("the groups are being loaded")
+
+    def _check_ready(self, group_id: str) -> None:
+        if not group_id:
+            raise InvalidGroupId("the group id is empty")
+        self._check_loaded()
+
+    def _of_member(self, group_id: str, member_id: str) -> ClassicGroup:
+        group = self._groups.get(group_id)
+        if group is None:
+            raise UnknownMemberId(f"no group '{group_id}', so no member '{member_id}' in it")
+        return group
+
+    def _known(self, group_id: str) -> ClassicGroup:
+        group = self._groups.get(group_id)
+        if group is None:
+            raise GroupIdNotFound(f"Group {group_id} not found.")
+        return group
+
+    def _find_or_create(self, group_id: str) -> ClassicGroup:
+        group = self._groups.get(group_id)
+        if group is None:
+            group = self._groups[group_id] = ClassicGroup(
+                group_id, config=self._config, deadlines=self._deadlines, save=self._save_group
+            )
+        return group
+
+    def _save_group(self, group_id: str, value: GroupMetadataValue, now: Now) -> None:
+        try:
+            self._store.save_group(group_id, value, now)
+        except KafkaError as error:
+            raise _for_members(error) from error
+
+    def _forget(self, group: ClassicGroup, now: Now) -> None:
+        self._store.delete_group(group.group_id, now)
+        group.close()
+        del self._groups[group.group_id]
+
+    # Expiry of offsets.
+
+    def _begin_expiry(self, now: Now) -> None:
+        if not self._to_expire:
+            self._to_expire.extend(self._groups)
+        self._retention.set(now.monotonic_ms + self._config.offsets_retention_check_interval_ms)
+
+    def _expire_some(self, now: Now) -> None:
+        looked_at = 0
+        while self._to_expire and looked_at < _OFFSETS_PER_STEP:
+            group = self._groups.get(self._to_expire.popleft())
+            if group is None:
+                continue
+            looked_at += 1 + sum(map(len, self._store.of_group(group.group_id).values()))
+            try:
+                self._expire_offsets(group, now)
+            except KafkaError as error:
+                log.warning("expired offsets not deleted group=%s error=%s", group.group_id, error)
+
+    def _expire_offsets(self, group: ClassicGroup, now: Now) -> None:
+        committed = self._store.of_group(group.group_id)
+        expired = [
+            (topic, partition)
+            for topic, partitions in committed.items()
+            if not group.is_subscribed_to(topic)
+            for partition, offset in partitions.items()
+            if self._is_expired(group, offset, now)
+        ]
+        is_left_empty = len(expired) == sum(map(len, committed.values()))
+        if is_left_empty and group.state is GroupState.EMPTY and not group.has_pending_members:
+            log.info("group expired group=%s offsets=%d", group.group_id, len(expired))
+            self._forget(group, now)
+        elif expired:
+            log.info("offsets expired group=%s offsets=%d", group.group_id, len(expired))
+            self._store.delete(group.group_id, expired, now)
+
+    def _is_expired(self, group: ClassicGroup, committed: CommittedOffset, now: Now) -> bool:
+        since_ms = group.retained_since_ms(committed.committed_ms)
+        if since_ms is None:
+            return False
+        if committed.expires_ms is not None:
+            return now.wall_ms >= committed.expires_ms
+        return now.wall_ms - since_ms >= self._config.offsets_retention_minutes * 60_000
+
+
+def _for_members(error: KafkaError) -> KafkaError:
+    """The error of an append in words that a group member understands."""
+    return _WRITE_ERRORS.get(type(error), type(error))(str(error))

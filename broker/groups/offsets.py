@@ -1,0 +1,170 @@
+"""Committed offsets of all groups: in memory for reading, in `__consumer_offsets` for good.
+
+Nothing counts as committed before the log has taken it: every change is appended first, as one batch a request, and
+only then seen by readers. Opening replays the log; the last record of each key wins, whatever came before it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from broker.groups.records import (
+    CommittedOffset,
+    OffsetsRecord,
+    group_record,
+    group_tombstone,
+    offset_record,
+    offset_tombstone,
+    read_group,
+    read_key,
+    read_offset,
+)
+from broker.protocol.messages.consumer_offsets import GroupMetadataValue, OffsetCommitKey
+from broker.protocol.primitives import DecodeError
+
+if TYPE_CHECKING:
+    from broker.groups.deadlines import Now
+
+log = logging.getLogger("broker.groups")
+
+OFFSETS_TOPIC: Final = "__consumer_offsets"
+_RECORDS_PER_STEP: Final = 5_000
+_NO_OFFSETS: Final[Mapping[str, Mapping[int, CommittedOffset]]] = MappingProxyType({})
+
+
+class OffsetsLog(Protocol):
+    """Where the records are kept."""
+
+    def append(self, group_id: str, records: Sequence[OffsetsRecord], *, wall_ms: int) -> None:
+        """Write the records of one group as one batch; on return they survive a crash of this process.
+
+        Raises KafkaError when they were not written.
+        """
+
+    def read(self) -> Iterator[OffsetsRecord]:
+        """All records, in the order of their appending; none if nothing was ever written."""
+
+    def forget(self) -> None:
+        """The log was deleted: begin a new one with the next append."""
+
+
+class PartitionOffset(NamedTuple):
+    """A committed offset and the partition it is of."""
+
+    topic: str
+    partition: int
+    committed: CommittedOffset
+
+
+class OffsetStore:
+    """Committed offsets by group, topic and partition, and the metadata records of groups."""
+
+    def __init__(self, offsets_log: OffsetsLog) -> None:
+        self._log = offsets_log
+        self._offsets: dict[str, dict[str, dict[int, CommittedOffset]]] = {}
+        self._saved_groups: set[str] = set()
+        """Groups with a metadata record in the log."""
+
+    def load(self, on_group: Callable[[str, GroupMetadataValue], None]) -> Iterator[None]:
+        """Replay the log; `on_group` gets every group that has a metadata record.
+
+        Yields from time to time, so that a caller with other work can go about it. A record that cannot be read is
+        logged and passed over: one damaged record must not take all groups down.
+        """
+        latest: dict[bytes, bytes] = {}
+        for read_count, record in enumerate(self._log.read(), start=1):
+            if record.value is None:
+                latest.pop(record.key, None)
+            else:
+                latest[record.key] = record.value
+            if read_count % _RECORDS_PER_STEP == 0:
+                yield
+        for read_count, (key, value) in enumerate(latest.items(), start=1):
+            try:
+                self._replay(key, value, on_group)
+            except DecodeError as error:
+                log.error("record of %s cannot be read key=%s error=%s", OFFSETS_TOPIC, key.hex(), error)
+            if read_count % _RECORDS_PER_STEP == 0:
+                yield
+
+    def group_ids(self) -> list[str]:
+        """Groups that have committed offsets."""
+        return list(self._offsets)
+
+    def get(self, group_id: str, topic: str, partition: int) -> CommittedOffset | None:
+        """What the group has committed for the partition."""
+        return self.of_group(group_id).get(topic, {}).get(partition)
+
+    def of_group(self, group_id: str) -> Mapping[str, Mapping[int, CommittedOffset]]:
+        """All that the group has committed, by topic and partition; a live view."""
+        return self._offsets.get(group_id, _NO_OFFSETS)
+
+    def commit(self, group_id: str, commits: Sequence[PartitionOffset], now: Now) -> None:
+        """Store offsets. Raises KafkaError when the log did not take them; then none of them counts."""
+        self._log.append(
+            group_id,
+            [offset_record(group_id, topic, partition, committed) for topic, partition, committed in commits],
+            wall_ms=now.wall_ms,
+        )
+        topics = self._offsets.setdefault(group_id, {})
+        for topic, partition, committed in commits:
+            topics.setdefault(topic, {})[partition] = committed
+
+    def delete(self, group_id: str, partitions: Sequence[tuple[str, int]], now: Now) -> None:
+        """Delete the offsets of these partitions, as far as there are any. Raises KafkaError; then all remain."""
+        found = [
+            (topic, partition)
+            for topic, partition in dict.fromkeys(partitions)
+            if self.get(group_id, topic, partition) is not None
+        ]
+        if not found:
+            return
+        tombstones = [offset_tombstone(group_id, topic, partition) for topic, partition in found]
+        self._log.append(group_id, tombstones, wall_ms=now.wall_ms)
+        topics = self._offsets[group_id]
+        for topic, partition in found:
+            topics.get(topic, {}).pop(partition, None)
+            if not topics.get(topic):
+                topics.pop(topic, None)
+        if not topics:
+            del self._offsets[group_id]
+
+    def save_group(self, group_id: str, value: GroupMetadataValue, now: Now) -> None:
+        """Store a group's metadata. Raises KafkaError."""
+        self._log.append(group_id, [group_record(group_id, value)], wall_ms=now.wall_ms)
+        self._saved_groups.add(group_id)
+
+    def delete_group(self, group_id: str, now: Now) -> None:
+        """Delete a group's metadata and all its offsets in one batch. Raises KafkaError; then all is still there."""
+        tombstones = [
+            offset_tombstone(group_id, topic, partition)
+            for topic, partitions in self.of_group(group_id).items()
+            for partition in partitions
+        ]
+        if group_id in self._saved_groups:
+            tombstones.append(group_tombstone(group_id))
+        if tombstones:
+            self._log.append(group_id, tombstones, wall_ms=now.wall_ms)
+        self._offsets.pop(group_id, None)
+        self._saved_groups.discard(group_id)
+
+    def forget_all(self) -> None:
+        """The log itself was deleted, and all that was in it."""
+        self._offsets.clear()
+        self._saved_groups.clear()
+        self._log.forget()
+
+    def _replay(self, key: bytes, value: bytes, on_group: Callable[[str, GroupMetadataValue], None]) -> None:
+        about = read_key(key)
+        if about is None:
+            return
+        if isinstance(about, OffsetCommitKey):
+            committed = read_offset(value)
+            topics = self._offsets.setdefault(about.group, {})
+            topics.setdefault(about.topic, {})[about.partition] = committed
+        else:
+            on_group(about.group, read_group(value))
+            self._saved_groups.add(about.group)

@@ -1,0 +1,113 @@
+"""The `OffsetsLog` of a real broker: the partitions of `__consumer_offsets`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+from broker.errors import CorruptMessage
+from broker.groups.offsets import OFFSETS_TOPIC
+from broker.groups.records import OffsetsRecord
+from broker.protocol.record_batch import (
+    Record,
+    build_batch,
+    check_crc,
+    iter_batches,
+    iter_records,
+    read_header,
+)
+
+if TYPE_CHECKING:
+    from broker.log import PartitionLog
+
+log = logging.getLogger("broker.groups")
+
+_READ_BYTES_MAX: Final = 1 << 20
+_COMMIT_MARKER_KEY: Final = b"\0\0\0\1"  # control record: version 0, type 1; an abort has type 0
+
+
+class PartitionOffsetsLog:
+    """Keeps each group's records in one partition, chosen as Kafka chooses it.
+
+    `existing` gives the topic's partitions in order, none if it does not exist; `ensure` makes the topic first if need
+    be. Nothing is created before the first group has something to keep.
+    """
+
+    def __init__(
+        self,
+        *,
+        existing: Callable[[], Sequence[PartitionLog]],
+        ensure: Callable[[], Sequence[PartitionLog]],
+    ) -> None:
+        self._existing = existing
+        self._ensure = ensure
+        self._partitions: Sequence[PartitionLog] = ()
+
+    def append(self, group_id: str, records: Sequence[OffsetsRecord], *, wall_ms: int) -> None:
+        """Write the records of one group as one batch. Raises KafkaError when they were not written."""
+        if not self._partitions:
+            self._partitions = self._ensure()
+        batch = bytearray(
+            build_batch([Record(offset, wall_ms, key, value, ()) for offset, (key, value) in enumerate(records)])
+        )
+        partition = self._partitions[partition_of(group_id, len(self._partitions))]
+        partition.append(batch, read_header(batch), now_ms=wall_ms)
+
+    def read(self) -> Iterator[OffsetsRecord]:
+        """All records, partition after partition."""
+        for partition in self._existing():
+            yield from _records_of(partition)
+
+    def forget(self) -> None:
+        """The topic was deleted; the next append makes it anew."""
+        self._partitions = ()
+
+
+def partition_of(group_id: str, partition_count: int) -> int:
+    """The partition that holds a group: Java's hash of its id, made positive, modulo the count."""
+    hashed = 0
+    utf16 = group_id.encode("utf-16-be", "surrogatepass")
+    for at in range(0, len(utf16), 2):
+        hashed = (hashed * 31 + (utf16[at] << 8 | utf16[at + 1])) & 0xFFFF_FFFF
+    if hashed >= 1 << 31:
+        hashed = (1 << 32) - hashed
+    # Kafka's abs() gives 0 for the one negative number that has no positive counterpart.
+    return 0 if hashed == 1 << 31 else hashed % partition_count
+
+
+def _records_of(partition: PartitionLog) -> Iterator[OffsetsRecord]:
+    """The partition's records as far as they count: those of a transaction when its commit marker comes."""
+    transactions: dict[int, list[OffsetsRecord]] = {}
+    for batch in _batches_of(partition):
+        header = read_header(batch)
+        records = [
+            OffsetsRecord(bytes(record.key), None if record.value is None else bytes(record.value))
+            for record in iter_records(batch)
+            if record.key is not None
+        ]
+        if header.is_control:
+            finished = transactions.pop(header.producer_id, [])
+            if records and records[0].key == _COMMIT_MARKER_KEY:
+                yield from finished
+        elif header.is_transactional:
+            transactions.setdefault(header.producer_id, []).extend(records)
+        else:
+            yield from records
+
+
+def _batches_of(partition: PartitionLog) -> Iterator[memoryview]:
+    """The partition's sound batches; damaged ones are reported and passed over."""
+    offset = partition.log_start_offset
+    while offset < partition.high_watermark:
+        try:
+            for batch in iter_batches(partition.read(offset=offset, bytes_max=_READ_BYTES_MAX)):
+                header = read_header(batch)
+                if check_crc(batch, header):
+                    yield batch
+                else:
+                    log.error("damaged batch passed over topic=%s offset=%d", OFFSETS_TOPIC, header.base_offset)
+                offset = header.last_offset + 1
+        except CorruptMessage as error:
+            log.error("damaged offset passed over topic=%s offset=%d error=%s", OFFSETS_TOPIC, offset, error)
+            offset += 1

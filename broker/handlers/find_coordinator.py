@@ -1,0 +1,50 @@
+"""FindCoordinator (API key 10): which broker looks after a group or a transactional id; here always this one."""
+
+from enum import IntEnum
+
+from broker.dispatch import RequestContext, handles
+from broker.errors import NONE, InvalidRequest
+from broker.protocol.api_keys import ApiKey
+from broker.protocol.messages.find_coordinator import Coordinator, FindCoordinatorRequest, FindCoordinatorResponse
+
+MANY_KEYS_VERSION = 4
+
+
+class CoordinatorType(IntEnum):
+    """What a coordinator looks after."""
+
+    GROUP = 0
+    TRANSACTION = 1
+
+
+@handles(ApiKey.FIND_COORDINATOR, versions=range(7))
+def find_coordinator(request: FindCoordinatorRequest, context: RequestContext) -> FindCoordinatorResponse:
+    """Share groups (type 2, KIP-932) have no coordinator here and answer INVALID_REQUEST, as any unknown type does.
+
+    v1 transactions · v3 flexible · v4 many keys (KIP-699) · v6 share groups.
+    """
+    is_served = request.key_type in tuple(CoordinatorType)
+    if context.api_version >= MANY_KEYS_VERSION:
+        answers = [_coordinator(key, is_served, context) for key in request.coordinator_keys]
+        return FindCoordinatorResponse(coordinators=answers)
+    answer = _coordinator(request.key, is_served, context)
+    return FindCoordinatorResponse(
+        error_code=answer.error_code,
+        error_message=answer.error_message or "NONE",
+        node_id=answer.node_id,
+        host=answer.host,
+        port=answer.port,
+    )
+
+
+def _coordinator(key: str, is_served: bool, context: RequestContext) -> Coordinator:
+    if not is_served:
+        message = "This broker has no coordinator of that type."
+        return Coordinator(key=key, node_id=-1, port=-1, error_code=InvalidRequest.code, error_message=message)
+    return Coordinator(
+        key=key,
+        node_id=context.config.node_id,
+        host=context.listener.advertised_host,
+        port=context.listener.advertised_port,
+        error_code=NONE,
+    )

@@ -1,0 +1,70 @@
+"""Forcing appended bytes to disk: decided on the event loop, done in a thread, accounted for on the loop again.
+
+job = logs.start_flush(now_ms)         # on the loop
+if job is not None:
+    await asyncio.to_thread(job.run)   # only system calls on files that it opens itself
+    job.finish()                       # on the loop: high watermarks move, waiting producers are answered
+"""
+
+import os
+from collections.abc import Sequence
+from typing import Protocol
+
+
+class Flushable(Protocol):
+    """What can be told how a flush ended: a PartitionLog."""
+
+    def flushed(self, target: "FlushTarget") -> None:
+        """The target's files are on disk, or its `error` says why not."""
+
+
+class FlushTarget:
+    """The files of one log that must reach the disk so that everything before `end_offset` is safe."""
+
+    __slots__ = ("end_offset", "error", "generation", "log", "paths", "visible_size")
+
+    def __init__(
+        self, log: Flushable, paths: Sequence[str], *, end_offset: int, visible_size: int, generation: int
+    ) -> None:
+        self.log = log
+        self.paths = paths
+        self.end_offset = end_offset
+        self.visible_size = visible_size
+        """Size of the active segment up to `end_offset`."""
+        self.generation = generation
+        """How often the log had been truncated: offsets mean something else after that."""
+        self.error: OSError | None = None
+
+    def run(self) -> None:
+        """fdatasync every file; may run in any thread. A file that is gone needs no disk."""
+        try:
+            for path in self.paths:
+                try:
+                    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                except FileNotFoundError:
+                    continue
+                try:
+                    os.fdatasync(fd)
+                finally:
+                    os.close(fd)
+        except OSError as error:
+            self.error = error
+
+
+class FlushJob:
+    """One flush of all logs that are due, so that producers that wait together share it (group commit)."""
+
+    __slots__ = ("targets",)
+
+    def __init__(self, targets: Sequence[FlushTarget]) -> None:
+        self.targets = targets
+
+    def run(self) -> None:
+        """Force the files to disk; may run in any thread."""
+        for target in self.targets:
+            target.run()
+
+    def finish(self) -> None:
+        """Tell the logs; on the thread that appends."""
+        for target in self.targets:
+            target.log.flushed(target)

@@ -1,0 +1,501 @@
+"""The data root: a folder of partition folders, with Kafka's own files beside them.
+
+    .lock                               held while a broker uses the folder
+    meta.properties                     cluster id, node id, directory id
+    .kafka_cleanshutdown                written by a clean stop, removed by the next start
+    recovery-point-offset-checkpoint    what is surely on disk, per partition
+    replication-offset-checkpoint       high watermarks
+    log-start-offset-checkpoint         log start offsets that lie inside a segment
+    <topic>-<partition>/                one PartitionLog
+    <topic>-<partition>.<uuid>-delete/  a deleted one, removed after `file.delete.delay.ms`
+
+Opening the root lists it and no more; a partition is opened, and after a crash recovered, when it is first asked for.
+So start time does not grow with the data.
+"""
+
+import fcntl
+import json
+import logging
+import os
+import re
+import shutil
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, Protocol
+
+from broker.errors import KafkaStorageError
+from broker.log.checkpoint_files import (
+    MalformedCheckpoint,
+    TopicPartition,
+    decode_uuid,
+    encode_uuid,
+    offsets_text,
+    read_offsets,
+    read_properties,
+    sync_directory,
+    write_atomically,
+)
+from broker.log.flush import FlushJob
+from broker.log.log_config import FlushPolicy, LogConfig
+from broker.log.open_files import OpenFiles
+from broker.log.partition_log import PARTITION_METADATA_FILE, PartitionLog
+
+log = logging.getLogger(__name__)
+
+LOCK_FILE: Final = ".lock"
+META_FILE: Final = "meta.properties"
+CLEAN_SHUTDOWN_FILE: Final = ".kafka_cleanshutdown"
+RECOVERY_POINT_FILE: Final = "recovery-point-offset-checkpoint"
+HIGH_WATERMARK_FILE: Final = "replication-offset-checkpoint"
+LOG_START_FILE: Final = "log-start-offset-checkpoint"
+
+_PARTITION_FOLDER: Final = re.compile(r"([a-zA-Z0-9._-]+)-(\d+)")
+_DELETED_FOLDER: Final = re.compile(r"[a-zA-Z0-9._-]+\.[0-9a-f]{32}-delete")
+_CLUSTER_METADATA_TOPIC: Final = "__cluster_metadata"  # a real Kafka's own journal, no topic
+_FOLDER_NAME_CHARS_MAX: Final = 255
+_PRODUCER_ID_EXPIRATION_MS: Final = 86_400_000
+_CLOCK_JUMP_MS: Final = 86_400_000
+
+
+class Clock(Protocol):
+    """What is needed of `broker.clock.Clock`."""
+
+    def now_ms(self) -> int:
+        """Wall-clock time."""
+
+    def monotonic_ms(self) -> int:
+        """Time that never jumps."""
+
+
+class DataRootError(Exception):
+    """The data folder cannot be used; the message says why and what to do."""
+
+
+class LogDirectory:
+    """All partitions of a broker, in one folder that it holds locked.
+
+    `on_flush_wanted` is called when a log that waits for the disk has new bytes: flush at once, see `start_flush`.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        lock_fd: int,
+        *,
+        cluster_id: str,
+        is_clean: bool,
+        clock: Clock,
+        flush: FlushPolicy,
+        files: OpenFiles,
+        producer_id_expiration_ms: int,
+    ) -> None:
+        """Use `LogDirectory.open`."""
+        self.path = path
+        self.cluster_id = cluster_id
+        self.is_clean = is_clean
+        """Whether the last stop was a clean one."""
+        self.flush_policy = flush
+        self.on_flush_wanted: Callable[[], None] | None = None
+        self.torn_bytes = 0
+        """How many half-written bytes recovery has cut off since the start."""
+        self._lock_fd = lock_fd
+        self._clock = clock
+        self._files = files
+        self._producer_id_expiration_ms = producer_id_expiration_ms
+        self._logs: dict[TopicPartition, PartitionLog | None] = {}  # None: not opened yet
+        self._configs: dict[str, LogConfig] = {}
+        self._dirty: dict[PartitionLog, None] = {}
+        self._to_remove: deque[tuple[int, str]] = deque()
+        self._recovery_points: dict[TopicPartition, int] = {}
+        self._high_watermarks: dict[TopicPartition, int] = {}
+        self._log_starts: dict[TopicPartition, int] = {}
+        self._last_retention: tuple[int, int] | None = None  # wall, monotonic
+        self._is_closed = False
+
+    # -- opening and closing
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        node_id: int,
+        cluster_id: str | None = None,
+        clock: Clock,
+        flush: FlushPolicy | None = None,
+        open_files_max: int | None = None,
+        producer_id_expiration_ms: int = _PRODUCER_ID_EXPIRATION_MS,
+    ) -> "LogDirectory":
+        """Lock the folder, made if missing, and learn which partitions it holds.
+
+        Raises DataRootError: in use, not writable, or another cluster's or node's.
+        """
+        root = Path(path).absolute()
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            lock_fd = _lock(root)
+        except OSError as error:
+            raise DataRootError(f"cannot use the data folder {root}: {error.strerror or error}") from error
+        try:
+            found_cluster_id = _check_meta(root, node_id, cluster_id)
+            is_clean = _take_clean_shutdown_marker(root)
+            directory = cls(
+                root,
+                lock_fd,
+                cluster_id=found_cluster_id,
+                is_clean=is_clean,
+                clock=clock,
+                flush=flush or FlushPolicy(),
+                files=OpenFiles(open_files_max),
+                producer_id_expiration_ms=producer_id_expiration_ms,
+            )
+            directory._list()
+        except OSError as error:
+            os.close(lock_fd)
+            raise DataRootError(f"cannot use the data folder {root}: {error.strerror or error}") from error
+        except BaseException:
+            os.close(lock_fd)
+            raise
+        return directory
+
+    def _list(self) -> None:
+        due_ms = self._clock.now_ms()
+        with os.scandir(self.path) as entries:
+            for entry in entries:
+                match = _PARTITION_FOLDER.fullmatch(entry.name)
+                if match is not None and match[1] != _CLUSTER_METADATA_TOPIC:
+                    self._logs[match[1], int(match[2])] = None
+                elif _DELETED_FOLDER.fullmatch(entry.name):
+                    self._to_remove.append((due_ms, entry.path))
+        self._recovery_points = self._read_checkpoint(RECOVERY_POINT_FILE)
+        self._high_watermarks = self._read_checkpoint(HIGH_WATERMARK_FILE)
+        self._log_starts = self._read_checkpoint(LOG_START_FILE)
+        log.info("data folder opened path=%s partitions=%d clean=%s", self.path, len(self._logs), self.is_clean)
+
+    def _read_checkpoint(self, name: str) -> dict[TopicPartition, int]:
+        try:
+            offsets = read_offsets(self.path / name)
+        except MalformedCheckpoint as error:
+            # Without recovery points every partition is checked from its start; the rest follows from the logs.
+            log.error("checkpoint ignored: %s", error)
+            self.is_clean &= name != RECOVERY_POINT_FILE
+            return {}
+        return {key: offset for key, offset in offsets.items() if key in self._logs}
+
+    def close(self) -> None:
+        """Flush and close every log, write the checkpoints and, if all went well, the clean shutdown marker."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        is_clean = True
+        for partition_log in self._opened():
+            try:
+                is_clean &= partition_log.close()
+            except OSError as error:
+                log.error("log not closed folder=%s error=%s", partition_log.folder, error)
+                is_clean = False
+        try:
+            self.write_checkpoints()
+            if is_clean and (self.is_clean or None not in self._logs.values()):
+                write_atomically(self.path / CLEAN_SHUTDOWN_FILE, json.dumps({"version": 0, "brokerEpoch": -1}))
+        except OSError as error:
+            log.error("checkpoints not written path=%s error=%s", self.path, error)
+        os.close(self._lock_fd)
+
+    # -- partitions
+
+    def partitions(self) -> list[TopicPartition]:
+        """All (topic, partition) of the folder, opened or not."""
+        return list(self._logs)
+
+    def topic_id(self, topic: str) -> bytes | None:
+        """The 16 bytes that the folder of the topic's first partition remembers; None without such a folder."""
+        partitions = sorted(partition for name, partition in self._logs if name == topic)
+        for partition in partitions:
+            properties = read_properties(Path(self._folder(topic, partition), PARTITION_METADATA_FILE))
+            try:
+                return decode_uuid((properties or {})["topic_id"])
+            except (KeyError, ValueError):
+                continue
+        return None
+
+    def create(self, topic: str, partition: int, topic_id: bytes, config: LogConfig) -> PartitionLog:
+        """Make a new, empty partition. Raises KafkaStorageError; FileExistsError if it is there already."""
+        folder = self._folder(topic, partition)
+        try:
+            PartitionLog.make_folder(folder, topic_id)
+            self._configs[topic] = config
+            partition_log = self._open_log(topic, partition)
+        except FileExistsError:
+            raise
+        except OSError as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise KafkaStorageError(f"cannot create {folder}: {error.strerror or error}") from error
+        partition_log.note_new_folder()
+        self._logs[topic, partition] = partition_log
+        return partition_log
+
+    def get(self, topic: str, partition: int) -> PartitionLog | None:
+        """The partition's log, opened and, after a crash, recovered at the first call; None if there is none.
+
+        Raises KafkaStorageError: its files cannot be read.
+        """
+        partition_log = self._logs.get((topic, partition))
+        if partition_log is None and (topic, partition) in self._logs:
+            try:
+                partition_log = self._open_log(topic, partition)
+            except OSError as error:
+                raise KafkaStorageError(f"cannot open {topic}-{partition}: {error.strerror or error}") from error
+            self._logs[topic, partition] = partition_log
+        return partition_log
+
+    def is_open(self, topic: str, partition: int) -> bool:
+        """Whether `get` answers at once."""
+        return self._logs.get((topic, partition)) is not None
+
+    def configure(self, topic: str, config: LogConfig) -> None:
+        """Let the topic's logs, opened now or later, obey this config."""
+        partition, is_changed = 0, self._configs.get(topic) != config
+        self._configs[topic] = config
+        while is_changed and (topic, partition) in self._logs:
+            partition_log = self._logs[topic, partition]
+            if partition_log is not None:
+                partition_log.reconfigure(config)
+            partition += 1
+
+    def delete(self, topic: str, partition: int) -> None:
+        """Take the partition out of use; `remove_deleted` removes its files later. Raises KafkaStorageError."""
+        key = topic, partition
+        if key not in self._logs:
+            return
+        partition_log = self._logs.pop(key)
+        if partition_log is not None:
+            partition_log.abandon()
+            self._dirty.pop(partition_log, None)
+        for offsets in (self._recovery_points, self._high_watermarks, self._log_starts):
+            offsets.pop(key, None)
+        suffix = f"-{partition}.{uuid.uuid4().hex}-delete"
+        name = topic[: _FOLDER_NAME_CHARS_MAX - len(suffix)] + suffix
+        try:
+            os.rename(self._folder(topic, partition), self.path / name)
+        except OSError as error:
+            raise KafkaStorageError(f"cannot delete {topic}-{partition}: {error.strerror or error}") from error
+        delay_ms = self._configs.get(topic, LogConfig()).file_delete_delay_ms
+        self._to_remove.append((self._clock.now_ms() + delay_ms, str(self.path / name)))
+
+    def usage(self) -> tuple[int, int]:
+        """(total, usable) bytes of the file system that holds the folder."""
+        stats = os.statvfs(self.path)
+        return stats.f_frsize * stats.f_blocks, stats.f_frsize * stats.f_bavail
+
+    def quarantined_range_count(self) -> int:
+        """How many damaged ranges the partitions opened so far have."""
+        return sum(len(partition_log.quarantines) for partition_log in self._opened())
+
+    def open_files_count(self) -> int:
+        """How many segment files are open now."""
+        return len(self._files)
+
+    def _open_log(self, topic: str, partition: int) -> PartitionLog:
+        key = topic, partition
+        partition_log = PartitionLog(
+            self._folder(topic, partition),
+            topic,
+            partition,
+            self._configs.get(topic, LogConfig()),
+            self._files,
+            self,
+            self.flush_policy.mode,
+            is_clean=self.is_clean,
+            recovery_point=self._recovery_points.get(key, 0),
+            log_start_offset=self._log_starts.get(key, 0),
+            now_ms=self._clock.now_ms(),
+        )
+        self.torn_bytes += partition_log.torn_bytes
+        return partition_log
+
+    def _opened(self) -> list[PartitionLog]:
+        return [partition_log for partition_log in self._logs.values() if partition_log is not None]
+
+    def _folder(self, topic: str, partition: int) -> str:
+        return f"{self.path}/{topic}-{partition}"
+
+    # -- what the broker's loop does from time to time
+
+    def start_flush(self, now_ms: int) -> FlushJob | None:
+        """What has to be forced to disk now, as a job for a thread; None if nothing has. See `flush`.
+
+        Call it every `flush_policy.interval_ms`, and at once when `on_flush_wanted` says so; one job at a time.
+        """
+        due = [partition_log for partition_log in self._dirty if partition_log.is_flush_due(now_ms)]
+        if not due:
+            return None
+        for partition_log in due:
+            del self._dirty[partition_log]
+        return FlushJob([partition_log.flush_target() for partition_log in due])
+
+    def flush_dirty(self, now_ms: int) -> None:
+        """`start_flush`, its job and the end of it, here and now."""
+        job = self.start_flush(now_ms)
+        if job is not None:
+            job.run()
+            job.finish()
+
+    def retain_all(self, now_ms: int) -> int:
+        """Delete what retention no longer keeps, in every partition; return how many segments. See `retain_each`."""
+        return sum(self.retain_each(now_ms))
+
+    def retain_each(self, now_ms: int) -> Iterator[int]:
+        """The same in steps of one partition, so that the loop can do other things in between.
+
+        Opens partitions that nobody asked for since the start. A wall clock that jumped more than a day ahead is not
+        believed until the next check.
+        """
+        if self._has_clock_jumped(now_ms):
+            log.warning("retention waits for the next check: the clock jumped by more than a day")
+            return
+        for topic, partition in self.partitions():
+            if (topic, partition) not in self._logs:
+                continue
+            try:
+                partition_log = self.get(topic, partition)
+                assert partition_log is not None
+                yield partition_log.retain(now_ms, producer_id_expiration_ms=self._producer_id_expiration_ms)
+            except KafkaStorageError as error:
+                log.error("retention failed topic=%s partition=%d error=%s", topic, partition, error)
+
+    def _has_clock_jumped(self, now_ms: int) -> bool:
+        earlier, self._last_retention = self._last_retention, (now_ms, self._clock.monotonic_ms())
+        if earlier is None:
+            return False
+        return (now_ms - earlier[0]) - (self._last_retention[1] - earlier[1]) > _CLOCK_JUMP_MS
+
+    def write_checkpoints(self) -> None:
+        """Write the three offset checkpoints, and index entries that files lack. Raises OSError.
+
+        Call it every `log.flush.offset.checkpoint.interval.ms`; takes three fsyncs, so in a thread of its own the part
+        that `start_checkpoints` returns.
+        """
+        self.start_checkpoints()()
+
+    def start_checkpoints(self) -> Callable[[], None]:
+        """Gather what the checkpoints say; the returned function writes them and may run in any thread."""
+        for partition_log in self._opened():
+            key = partition_log.topic, partition_log.partition
+            self._recovery_points[key] = partition_log.recovery_point
+            self._high_watermarks[key] = partition_log.high_watermark
+            if not partition_log.is_closed:
+                partition_log.persist_indexes()
+        texts = {
+            RECOVERY_POINT_FILE: offsets_text(self._recovery_points),
+            HIGH_WATERMARK_FILE: offsets_text(self._high_watermarks),
+            LOG_START_FILE: self._log_starts_text(),
+        }
+
+        def write() -> None:
+            for name, text in texts.items():
+                write_atomically(self.path / name, text)
+
+        return write
+
+    def remove_deleted(self, now_ms: int) -> int:
+        """Remove deleted partitions and segments whose delay is over; return how many. May run in any thread."""
+        count = 0
+        for _ in range(len(self._to_remove)):
+            due_ms, path = self._to_remove.popleft()
+            if due_ms > now_ms:
+                self._to_remove.append((due_ms, path))
+                continue
+            count += 1
+            if path.endswith("-delete"):
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                Path(path).unlink(missing_ok=True)
+        return count
+
+    # -- what the logs ask for (LogOwner)
+
+    def mark_dirty(self, partition_log: PartitionLog) -> None:
+        """The log has bytes that should be forced to disk."""
+        self._dirty[partition_log] = None
+        if partition_log.is_strict and self.on_flush_wanted is not None:
+            self.on_flush_wanted()
+
+    def remove_later(self, paths: list[str], delay_ms: int) -> None:
+        """These files are no longer used; remove them after the delay."""
+        due_ms = self._clock.now_ms() + delay_ms
+        self._to_remove.extend((due_ms, path) for path in paths)
+
+    def save_log_start_offsets(self) -> None:
+        """Write the log start offsets now. Raises OSError."""
+        write_atomically(self.path / LOG_START_FILE, self._log_starts_text())
+
+    def _log_starts_text(self) -> str:
+        for partition_log in self._opened():
+            key = partition_log.topic, partition_log.partition
+            if partition_log.log_start_offset > partition_log.first_segment_offset:
+                self._log_starts[key] = partition_log.log_start_offset
+            else:
+                self._log_starts.pop(key, None)
+        return offsets_text(self._log_starts)
+
+
+def _lock(root: Path) -> int:
+    """Hold the folder's lock: flock against ourselves, a POSIX lock against a real Kafka, which takes that kind."""
+    fd = os.open(root / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(fd)
+        raise DataRootError(
+            f"the data folder {root} is in use by another broker: stop it, or choose another folder"
+        ) from error
+    return fd
+
+
+def _check_meta(root: Path, node_id: int, cluster_id: str | None) -> str:
+    """The cluster id of `meta.properties`, which is made if missing. Raises DataRootError if it is not ours."""
+    path = root / META_FILE
+    try:
+        meta = read_properties(path)
+    except UnicodeDecodeError as error:
+        raise DataRootError(f"{path} is damaged: {error}") from error
+    if meta is None:
+        made_id = cluster_id or _random_uuid()
+        lines = ["#", f"cluster.id={made_id}", "version=1", f"node.id={node_id}", f"directory.id={_random_uuid()}", ""]
+        write_atomically(path, "\n".join(lines))
+        return made_id
+    if meta.get("version") != "1":
+        raise DataRootError(f"{path} has version {meta.get('version')!r}, expected '1'")
+    if meta.get("node.id") != str(node_id):
+        raise DataRootError(
+            f"{path} says node.id={meta.get('node.id')}, the broker is configured as {node_id}: "
+            f"set node.id={meta.get('node.id')} or choose another folder"
+        )
+    found = meta.get("cluster.id")
+    if not found:
+        raise DataRootError(f"{path} has no cluster.id")
+    if cluster_id is not None and cluster_id != found:
+        raise DataRootError(f"{path} belongs to cluster {found}, not to {cluster_id}: choose another folder")
+    return found
+
+
+def _random_uuid() -> str:
+    """A random id in Kafka's text form; like Kafka, none that a command line would take for an option."""
+    while True:
+        text = encode_uuid(uuid.uuid4().bytes)
+        if not text.startswith("-"):
+            return text
+
+
+def _take_clean_shutdown_marker(root: Path) -> bool:
+    """Whether the last stop was clean; a crash from now on is none."""
+    try:
+        os.unlink(root / CLEAN_SHUTDOWN_FILE)
+    except FileNotFoundError:
+        return not any(_PARTITION_FOLDER.fullmatch(entry.name) for entry in os.scandir(root))
+    sync_directory(root)
+    return True

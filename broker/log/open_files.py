@@ -1,0 +1,87 @@
+"""How many segment files are open at once.
+
+A broker has many more segments than the process may have file descriptors. Segments open their file when they are
+touched; when the limit is reached, the ones that were not touched for longest are closed. A segment that is touched
+again just opens its file again.
+"""
+
+import errno
+import os
+import resource
+from collections import deque
+from typing import Final, Protocol
+
+CLOSED: Final = -1
+"""The `fd` of a segment whose file is not open."""
+
+
+class HasFile(Protocol):
+    """What can be opened and closed here: a segment."""
+
+    path: str
+    fd: int
+    was_used: bool
+
+    def release(self) -> None:
+        """The file was closed to make room for another."""
+
+
+class OpenFiles:
+    """The open segment files, closed in about the order they were last used (the "clock" form of LRU).
+
+    Reading and appending only set `was_used`, which costs nothing; the order is sorted out when a file must go.
+    """
+
+    __slots__ = ("_files", "open_max")
+
+    def __init__(self, open_max: int | None = None) -> None:
+        self.open_max = open_max if open_max is not None else default_open_max()
+        self._files: deque[HasFile] = deque()
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def open(self, file: HasFile) -> int:
+        """Open `file.path` for reading and writing, set and return `file.fd`; may close others.
+
+        Raises OSError: the file is gone, or the process has no descriptors left although all of ours are closed.
+        """
+        while len(self._files) >= self.open_max:
+            self._close_least_used()
+        file.fd = self.open_path(file.path, os.O_RDWR)
+        file.was_used = True
+        self._files.append(file)
+        return file.fd
+
+    def open_path(self, path: str, flags: int) -> int:
+        """`os.open`, which makes room by closing segment files when the process or system has no descriptor left."""
+        while True:
+            try:
+                return os.open(path, flags | os.O_CLOEXEC, 0o644)
+            except OSError as error:
+                if error.errno not in (errno.EMFILE, errno.ENFILE) or not self._files:
+                    raise
+                self._close_least_used()
+
+    def close(self, file: HasFile) -> None:
+        """Close the file if it is open."""
+        if file.fd != CLOSED:
+            self._files.remove(file)
+            os.close(file.fd)
+            file.fd = CLOSED
+
+    def _close_least_used(self) -> None:
+        file = self._files.popleft()
+        while file.was_used:
+            file.was_used = False
+            self._files.append(file)
+            file = self._files.popleft()
+        os.close(file.fd)
+        file.fd = CLOSED
+        file.release()
+
+
+def default_open_max() -> int:
+    """A quarter of the process's descriptors: the rest is for connections."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 16_384 if soft == resource.RLIM_INFINITY else max(16, min(16_384, soft // 4))

@@ -1,0 +1,775 @@
+"""One partition's log: append, read, find by time, roll, retain, delete records, truncate.
+
+All methods run to completion on one thread. Time comes in as an argument; what must happen elsewhere (flushing,
+removing files, checkpoints) is left to the owner, the `LogDirectory`.
+"""
+
+import bisect
+import logging
+import os
+import random
+from operator import attrgetter
+from pathlib import Path
+from struct import Struct
+from typing import Final, NamedTuple, Protocol
+
+from crc32c import crc32c
+
+from broker.errors import (
+    CorruptMessage,
+    InvalidTimestamp,
+    KafkaStorageError,
+    OffsetOutOfRange,
+    RecordListTooLarge,
+)
+from broker.log.checkpoint_files import leader_epochs_text, partition_metadata_text
+from broker.log.flush import FlushTarget
+from broker.log.loading import LEADER_EPOCH_FILE, load_log, load_producer_state, rescan_and_report
+from broker.log.log_config import NEVER_MS, FlushMode, LogConfig
+from broker.log.offset_index import ENTRY_BYTES as INDEX_ENTRY_BYTES
+from broker.log.open_files import OpenFiles
+from broker.log.producer_state import snapshot_path
+from broker.log.quarantine import Quarantine
+from broker.log.recovery import count_batches
+from broker.log.retention import count_deletable
+from broker.log.segment import (
+    INDEX_SUFFIX,
+    POSITION_MAX,
+    TIME_INDEX_SUFFIX,
+    DamageFound,
+    Segment,
+)
+from broker.log.time_index import ENTRY_BYTES as TIME_ENTRY_BYTES
+from broker.log.waiters import DurabilityWaiter, DurabilityWaiters, Waiter, Waiters
+from broker.protocol.record_batch import (
+    CRC_FROM,
+    LOG_APPEND_TIME,
+    LOG_OVERHEAD_BYTES,
+    NO_PRODUCER_ID,
+    NO_TIMESTAMP,
+    BatchHeader,
+    iter_records,
+    stamp_log_append_time,
+)
+
+log = logging.getLogger(__name__)
+
+PARTITION_METADATA_FILE: Final = "partition.metadata"
+DELETE_TO_HIGH_WATERMARK: Final = -1
+
+_ASSIGNED: Final = Struct(">qii")  # base offset, batch length, leader epoch: the bytes before the checksum
+_CRC: Final = Struct(">I")
+_by_base_offset = attrgetter("base_offset")
+
+
+class Appended(NamedTuple):
+    """Where a batch went."""
+
+    base_offset: int
+    log_append_time_ms: int
+    """-1 if the producer's timestamps stand."""
+    end_offset: int
+    """After the batch: wait for this offset with `when_durable`."""
+    is_duplicate: bool = False
+    """It was there already, and this is where."""
+
+
+class TimestampedOffset(NamedTuple):
+    """A record found by its timestamp."""
+
+    timestamp_ms: int
+    offset: int
+    leader_epoch: int
+
+
+class LogOwner(Protocol):
+    """What a log leaves to the data root."""
+
+    def mark_dirty(self, partition_log: "PartitionLog") -> None:
+        """The log has bytes that should be forced to disk."""
+
+    def remove_later(self, paths: list[str], delay_ms: int) -> None:
+        """These files are no longer used; remove them after the delay."""
+
+    def save_log_start_offsets(self) -> None:
+        """The log start offset moved and must be on disk now. Raises OSError."""
+
+
+class PartitionLog:
+    """The records of one partition, as the segments of one folder.
+
+    Offsets, all as of now: `log_start_offset` is the first that can be read, `high_watermark` the end of what consumers
+    may see, `log_end_offset` the next to be given. The last two are equal, save under the strict flush policy, where
+    the high watermark waits for the disk. `size_bytes` counts the `.log` files.
+    """
+
+    __slots__ = (
+        "_active",
+        "_durability_waiters",
+        "_files",
+        "_flush_due_ms",
+        "_flushed_offset",
+        "_generation",
+        "_index_entries_max",
+        "_is_active_dated",
+        "_is_folder_new",
+        "_is_log_append_time",
+        "_is_strict",
+        "_mode",
+        "_owner",
+        "_roll_above_ms",
+        "_segments",
+        "_snapshot_offset",
+        "_storage_error",
+        "_unflushed_sealed",
+        "_waiters",
+        "_wants_flush",
+        "config",
+        "folder",
+        "high_watermark",
+        "is_closed",
+        "is_dirty",
+        "leader_epoch",
+        "leader_epochs",
+        "log_end_offset",
+        "log_start_offset",
+        "partition",
+        "producer_state",
+        "size_bytes",
+        "topic",
+        "torn_bytes",
+    )
+
+    def __init__(
+        self,
+        folder: str,
+        topic: str,
+        partition: int,
+        config: LogConfig,
+        files: OpenFiles,
+        owner: LogOwner,
+        mode: FlushMode,
+        *,
+        is_clean: bool,
+        recovery_point: int,
+        log_start_offset: int,
+        now_ms: int,
+    ) -> None:
+        """Open the folder's log; after an unclean stop it is recovered first. Raises OSError."""
+        self.folder, self.topic, self.partition = folder, topic, partition
+        self._files, self._owner, self._mode = files, owner, mode
+        loaded = load_log(
+            folder,
+            files,
+            config,
+            is_clean=is_clean,
+            recovery_point=recovery_point,
+            log_start_offset=log_start_offset,
+            now_ms=now_ms,
+        )
+        self._segments = loaded.segments
+        self._active = loaded.segments[-1]
+        self.log_start_offset = loaded.log_start_offset
+        self.log_end_offset = self.high_watermark = self._active.next_offset
+        self.size_bytes = sum(segment.size for segment in loaded.segments)
+        self.producer_state = loaded.producer_state
+        self.leader_epochs = loaded.leader_epochs
+        self.leader_epoch = loaded.leader_epochs[-1][0]
+        self.torn_bytes = loaded.torn_bytes
+        self._snapshot_offset = loaded.snapshot_offset
+        self._waiters = Waiters()
+        self._durability_waiters = DurabilityWaiters()
+        self._storage_error: str | None = None
+        self._generation = 0
+        self._unflushed_sealed: list[Segment] = []
+        self._is_folder_new = False
+        self.is_closed = False
+        self.is_dirty = False
+        self._flush_due_ms = NEVER_MS
+        self._flushed_offset = self.log_end_offset if is_clean else min(recovery_point, self.log_end_offset)
+        self.config = config
+        self.reconfigure(config)
+        if self._flushed_offset < self.log_end_offset:
+            if self._is_strict:
+                self.flush()  # what a crash left in the kernel's cache is shown to consumers only from the disk
+            else:
+                self._mark_dirty(now_ms)
+
+    @staticmethod
+    def make_folder(folder: str, topic_id: bytes) -> None:
+        """The folder of a new, empty partition with the files that tell Kafka whose it is. Raises OSError."""
+        os.mkdir(folder)
+        Path(folder, PARTITION_METADATA_FILE).write_text(partition_metadata_text(topic_id), "utf-8")
+        Path(folder, LEADER_EPOCH_FILE).write_text(leader_epochs_text([(0, 0)]), "utf-8")
+
+    def note_new_folder(self) -> None:
+        """The folder was just made: the first flush must also put its name on disk."""
+        self._is_folder_new = True
+
+    def reconfigure(self, config: LogConfig) -> None:
+        """Obey other topic configs from now on."""
+        self.config = config
+        self._is_log_append_time = config.is_log_append_time
+        self._index_entries_max = min(
+            config.segment_index_bytes // INDEX_ENTRY_BYTES, config.segment_index_bytes // TIME_ENTRY_BYTES - 1
+        )
+        self._is_strict = self._mode is FlushMode.ALWAYS or config.flush_messages == 1
+        self._wants_flush = (
+            self._is_strict
+            or self._mode is not FlushMode.NEVER
+            or config.flush_messages < NEVER_MS
+            or config.flush_ms < NEVER_MS
+        )
+        if not self._is_strict:
+            self._show_all()
+        self._schedule_roll()
+
+    # -- append
+
+    def append(self, batch: memoryview | bytearray | bytes, header: BatchHeader, *, now_ms: int) -> Appended:
+        """Give the batch its offsets and write it at the end of the log.
+
+        The batch is whole and checked, `header` is its header; base offset and leader epoch (and the timestamp, if the
+        topic has LogAppendTime) are patched in place, in a copy if it is read-only. `now_ms` is wall-clock time.
+        A batch that an idempotent producer sent before is not written again: see `is_duplicate`.
+
+        Raises InvalidTimestamp, RecordListTooLarge, InvalidProducerEpoch, OutOfOrderSequenceNumber; KafkaStorageError
+        if the disk refuses. Then nothing has changed.
+        """
+        if self._storage_error is not None:
+            raise KafkaStorageError(self._storage_error)
+        config = self.config
+        max_timestamp_ms = now_ms if self._is_log_append_time else self._check_timestamps(header, now_ms)
+        size = LOG_OVERHEAD_BYTES + header.batch_length
+        if size > config.segment_bytes:
+            raise RecordListTooLarge(f"a batch of {size} bytes does not fit segment.bytes={config.segment_bytes}")
+        if header.producer_id > NO_PRODUCER_ID:
+            sent = self.producer_state.check(header)
+            if sent is not None:
+                # Kafka, too, answers the batch's timestamp here, whatever the timestamp type of the topic is.
+                return Appended(sent.base_offset, sent.timestamp_ms, sent.last_offset + 1, is_duplicate=True)
+
+        base_offset = self.log_end_offset
+        last_offset = base_offset + header.last_offset_delta
+        segment = self._active
+        if segment.size and (
+            segment.size + size > config.segment_bytes
+            or (max_timestamp_ms if self._is_active_dated else now_ms) > self._roll_above_ms
+            or segment.index_entry_count >= self._index_entries_max
+            or last_offset - segment.base_offset > POSITION_MAX
+        ):
+            segment = self._roll(now_ms)
+        if isinstance(batch, bytes) or (isinstance(batch, memoryview) and batch.readonly):
+            batch = bytearray(batch)
+        _ASSIGNED.pack_into(batch, 0, base_offset, header.batch_length, self.leader_epoch)
+        if self._is_log_append_time:
+            stamp_log_append_time(batch, now_ms)
+        elif header.attributes & LOG_APPEND_TIME:
+            _clear_log_append_time(batch)
+        is_first = segment.size == 0
+        segment.append(batch, base_offset, last_offset, max_timestamp_ms, config.index_interval_bytes)
+
+        self.size_bytes += size
+        self.log_end_offset = end_offset = last_offset + 1
+        if header.producer_id > NO_PRODUCER_ID:
+            self.producer_state.record(header, base_offset, max_timestamp_ms)
+        if is_first:
+            self._schedule_roll()
+        if not self.is_dirty and self._wants_flush:
+            self._mark_dirty(now_ms)
+        if not self._is_strict:
+            segment.visible_size = segment.size
+            self.high_watermark = end_offset
+            if self._waiters:
+                self._waiters.wake()
+        return Appended(base_offset, now_ms if self._is_log_append_time else NO_TIMESTAMP, end_offset)
+
+    def _check_timestamps(self, header: BatchHeader, now_ms: int) -> int:
+        """The batch's largest timestamp, which the producer gave.
+
+        Differs from Kafka: the first and the largest timestamp are checked, not each, because batches are not opened.
+        """
+        config, max_timestamp_ms = self.config, header.max_timestamp
+        if max_timestamp_ms - now_ms > config.message_timestamp_after_max_ms or (
+            header.base_timestamp != NO_TIMESTAMP
+            and now_ms - header.base_timestamp > config.message_timestamp_before_max_ms
+        ):
+            raise InvalidTimestamp(
+                f"timestamps {header.base_timestamp} to {max_timestamp_ms} of {self.topic}-{self.partition} "
+                f"are out of range: the broker's time is {now_ms}"
+            )
+        return max_timestamp_ms
+
+    # -- read
+
+    def read(self, *, offset: int, bytes_max: int, at_least_one_batch: bool = True) -> bytes | memoryview:
+        """Batches from the one that holds `offset` on, about `bytes_max` bytes, none from the high watermark on.
+
+        The first batch is whole, whatever its size; the last may be cut off. Empty at the high watermark, and without
+        `at_least_one_batch` also if the first batch is larger than `bytes_max`.
+        Raises OffsetOutOfRange; CorruptMessage if the offset lies in a damaged range; KafkaStorageError.
+        """
+        if self.is_closed:
+            raise KafkaStorageError(self._storage_error)
+        if offset >= self.high_watermark or offset < self.log_start_offset:
+            if self.log_start_offset <= offset <= self.log_end_offset:
+                return b""
+            raise OffsetOutOfRange(
+                f"offset {offset} of {self.topic}-{self.partition} is not between the log start offset "
+                f"{self.log_start_offset} and the log end offset {self.log_end_offset}"
+            )
+        segment = self._active if offset >= self._active.base_offset else self._segment_of(offset)
+        try:
+            if not segment.quarantines:
+                data = segment.read(offset, bytes_max, at_least_one_batch=at_least_one_batch)
+                if data is not None:
+                    return data
+        except DamageFound as damage:
+            self._rescan(segment, damage)
+        except OSError as error:
+            raise self._unreadable(error) from error
+        return self._read_around_gaps(offset, bytes_max, at_least_one_batch=at_least_one_batch)
+
+    def _read_around_gaps(self, offset: int, bytes_max: int, *, at_least_one_batch: bool) -> bytes | memoryview:
+        """The slow way: over the end of a segment whose last offsets were compacted away, and not into damage."""
+        first = bisect.bisect_right(self._segments, offset, key=_by_base_offset) - 1
+        try:
+            for segment in self._segments[first:]:
+                for quarantine in segment.quarantines:
+                    if quarantine.start_offset <= offset < quarantine.end_offset:
+                        raise CorruptMessage(
+                            f"offsets {quarantine.start_offset} to {quarantine.end_offset - 1} of "
+                            f"{self.topic}-{self.partition} are damaged"
+                        )
+                data = segment.read(offset, bytes_max, at_least_one_batch=at_least_one_batch)
+                if data is not None:
+                    return data
+                offset = segment.next_offset
+        except DamageFound as damage:
+            raise CorruptMessage(str(damage)) from damage
+        except OSError as error:
+            raise self._unreadable(error) from error
+        return b""
+
+    def _segment_of(self, offset: int) -> Segment:
+        return self._segments[bisect.bisect_right(self._segments, offset, key=_by_base_offset) - 1]
+
+    def _rescan(self, segment: Segment, damage: DamageFound) -> None:
+        log.error("segment is scanned: %s", damage)
+        try:
+            rescan_and_report(
+                self.folder, self._segments, segment, index_interval_bytes=self.config.index_interval_bytes
+            )
+        except OSError as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: OSError) -> KafkaStorageError:
+        return KafkaStorageError(f"cannot read {self.folder}: {error.strerror or error}")
+
+    @property
+    def last_stable_offset(self) -> int:
+        """The end of what read_committed consumers may see: the first open transaction, or the high watermark."""
+        first_open = self.producer_state.first_open_transaction_offset
+        return self.high_watermark if first_open is None else min(first_open, self.high_watermark)
+
+    @property
+    def quarantines(self) -> list[Quarantine]:
+        """The damaged ranges of this log."""
+        return [quarantine for segment in self._segments for quarantine in segment.quarantines]
+
+    @property
+    def recovery_point(self) -> int:
+        """Everything before this offset is on disk."""
+        return self._flushed_offset
+
+    @property
+    def first_segment_offset(self) -> int:
+        """Where the oldest file begins; the log start offset may be later."""
+        return self._segments[0].base_offset
+
+    @property
+    def segment_count(self) -> int:
+        """How many segments there are, the active one included."""
+        return len(self._segments)
+
+    # -- waiting
+
+    def add_waiter(self, callback: Waiter) -> None:
+        """Call back once, when there is more to read or the log is closed."""
+        if self.is_closed:
+            callback()
+        else:
+            self._waiters.add(callback)
+
+    def remove_waiter(self, callback: Waiter) -> None:
+        """Do not call back."""
+        self._waiters.remove(callback)
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether an appended batch counts, and is seen, only from the disk: answer it through `when_durable`."""
+        return self._is_strict
+
+    def when_durable(self, end_offset: int, callback: DurabilityWaiter) -> None:
+        """Call back with None when everything before `end_offset` is on disk, or with the error that prevents it."""
+        if end_offset <= self._flushed_offset:
+            callback(None)
+        elif self._storage_error is not None:
+            callback(KafkaStorageError(self._storage_error))
+        else:
+            self._durability_waiters.add(end_offset, callback)
+
+    # -- finding by time
+
+    def offset_for_timestamp(self, timestamp_ms: int) -> TimestampedOffset | None:
+        """The first record that is not older than `timestamp_ms`; None if all visible ones are.
+
+        Raises KafkaStorageError, CorruptMessage.
+        """
+        for segment in list(self._segments):
+            for _ in range(2):
+                try:
+                    if segment.next_offset <= self.log_start_offset or segment.largest().timestamp_ms < timestamp_ms:
+                        break
+                    found = self._search_time(segment, timestamp_ms)
+                    if found is not None:
+                        return found
+                    break
+                except DamageFound as damage:
+                    self._rescan(segment, damage)
+                except OSError as error:
+                    raise self._unreadable(error) from error
+        return None
+
+    def max_timestamp(self) -> TimestampedOffset | None:
+        """The record with the largest timestamp, the first of them if there are several; None in an empty log.
+
+        Raises KafkaStorageError, CorruptMessage.
+        """
+        largest = -1
+        for segment in self._segments:
+            for _ in range(2):
+                try:
+                    if segment.size and segment.next_offset > self.log_start_offset:
+                        largest = max(largest, segment.largest().timestamp_ms)
+                    break
+                except DamageFound as damage:
+                    self._rescan(segment, damage)
+                except OSError as error:
+                    raise self._unreadable(error) from error
+        return self.offset_for_timestamp(largest) if largest >= 0 else None
+
+    def _search_time(self, segment: Segment, timestamp_ms: int) -> TimestampedOffset | None:
+        floor = segment.time_floor(timestamp_ms)
+        start_offset = max(floor.last_offset, self.log_start_offset, segment.base_offset)
+        for position, header in segment.batches_from(start_offset):
+            if header.base_offset <= floor.last_offset <= header.last_offset and (
+                header.max_timestamp != floor.timestamp_ms
+            ):
+                raise DamageFound(f"{segment.path}: time index disagrees with offset {floor.last_offset}")
+            if header.base_offset >= self.high_watermark:
+                return None
+            if header.max_timestamp < timestamp_ms or header.last_offset < self.log_start_offset:
+                continue
+            for record in iter_records(segment.read_at(position, header.size_bytes)):
+                if record.timestamp_ms >= timestamp_ms and record.offset >= self.log_start_offset:
+                    return TimestampedOffset(record.timestamp_ms, record.offset, self.leader_epoch)
+        return None
+
+    # -- rolling, retention, deleting
+
+    def _roll(self, now_ms: int) -> Segment:
+        """Begin a new segment at the log end. Raises KafkaStorageError; then the old one stays active."""
+        old = self._active
+        try:
+            segment = Segment.create(self.folder, self.log_end_offset, self._files, created_ms=now_ms)
+        except OSError as error:
+            raise KafkaStorageError(f"cannot begin a segment in {self.folder}: {error.strerror or error}") from error
+        old.seal()
+        self._segments.append(segment)
+        self._active = segment
+        self._take_snapshot()
+        self._unflushed_sealed.append(old)
+        self._schedule_roll()
+        self._mark_dirty(now_ms)
+        log.info("segment rolled topic=%s partition=%d base_offset=%d", self.topic, self.partition, segment.base_offset)
+        return segment
+
+    def _schedule_roll(self) -> None:
+        """Work out after which time the active segment is full: `segment.ms` counts in the records' own time."""
+        active, config = self._active, self.config
+        jitter_ms = random.randrange(config.segment_jitter_ms) if config.segment_jitter_ms > 0 else 0
+        first_timestamp_ms = active.first_timestamp_ms() if active.size else -1
+        self._is_active_dated = first_timestamp_ms >= 0
+        since_ms = first_timestamp_ms if self._is_active_dated else active.created_ms
+        self._roll_above_ms = since_ms + config.segment_ms - jitter_ms
+
+    def _take_snapshot(self) -> None:
+        """Write the producer state as of the log end, so that a start need not read it out of the whole log."""
+        if self._snapshot_offset == self.log_end_offset:
+            return
+        path = snapshot_path(self.folder, self.log_end_offset)
+        try:
+            path.write_bytes(self.producer_state.to_snapshot())
+        except OSError as error:
+            log.warning("producer snapshot not written path=%s error=%s", path, error)
+            return
+        self._snapshot_offset = self.log_end_offset
+
+    def retain(self, now_ms: int, *, producer_id_expiration_ms: int | None = None) -> int:
+        """Delete the oldest segments that retention no longer keeps; return how many. Raises KafkaStorageError.
+
+        When all are expired, the active one too, a new empty segment takes its place.
+        """
+        if producer_id_expiration_ms is not None:
+            self.producer_state.expire(now_ms, producer_id_expiration_ms)
+        count = count_deletable(
+            self._segments,
+            self.config,
+            log_start_offset=self.log_start_offset,
+            high_watermark=self.high_watermark,
+            size_bytes=self.size_bytes,
+            now_ms=now_ms,
+            timestamp_ms=self._age_timestamp_ms,
+        )
+        if count == len(self._segments):
+            self._roll(now_ms)
+        if count:
+            self._retire(self._segments[:count])
+            del self._segments[:count]
+            self.log_start_offset = max(self.log_start_offset, self._segments[0].base_offset)
+            log.info(
+                "segments deleted topic=%s partition=%d count=%d log_start_offset=%d",
+                self.topic, self.partition, count, self.log_start_offset,
+            )  # fmt: skip
+        return count
+
+    def _age_timestamp_ms(self, segment: Segment) -> int:
+        """How young a segment's youngest record is; its time index is checked first if that would delete it."""
+        for _ in range(2):
+            try:
+                entry = segment.largest()
+                if entry.timestamp_ms >= 0:
+                    self._check_time_entry(segment, entry.timestamp_ms, entry.last_offset)
+                return segment.age_timestamp_ms()
+            except DamageFound as damage:
+                self._rescan(segment, damage)
+            except OSError as error:
+                raise self._unreadable(error) from error
+        return NEVER_MS  # beyond telling: keep it
+
+    @staticmethod
+    def _check_time_entry(segment: Segment, timestamp_ms: int, last_offset: int) -> None:
+        for _, header in segment.batches_from(last_offset):
+            if header.max_timestamp == timestamp_ms and header.base_offset <= last_offset:
+                return
+            break
+        raise DamageFound(f"{segment.path}: time index disagrees with offset {last_offset}")
+
+    def _retire(self, segments: list[Segment]) -> None:
+        """Take the files of these segments, and the snapshots at their start, out of use."""
+        paths: list[str] = []
+        for segment in segments:
+            paths += segment.retire()
+            snapshot = snapshot_path(self.folder, segment.base_offset)
+            snapshot.unlink(missing_ok=True)
+            self.size_bytes -= segment.size
+        self._unflushed_sealed = [segment for segment in self._unflushed_sealed if segment not in segments]
+        self._owner.remove_later(paths, self.config.file_delete_delay_ms)
+
+    def delete_records(self, before_offset: int) -> int:
+        """Let the log begin at `before_offset` (-1: the high watermark); return the log start offset.
+
+        It never goes back. The new start is on disk on return; files go with the next `retain`.
+        Raises OffsetOutOfRange beyond the high watermark; KafkaStorageError, and the log start offset stays.
+        """
+        if before_offset == DELETE_TO_HIGH_WATERMARK:
+            before_offset = self.high_watermark
+        if not 0 <= before_offset <= self.high_watermark:
+            raise OffsetOutOfRange(
+                f"cannot delete records of {self.topic}-{self.partition} before offset {before_offset}: "
+                f"the high watermark is {self.high_watermark}"
+            )
+        if before_offset > self.log_start_offset:
+            # A log start offset that power loss left beyond the log end could not be told from a damaged checkpoint.
+            if before_offset > self._flushed_offset:
+                self.flush()
+            earlier, self.log_start_offset = self.log_start_offset, before_offset
+            try:
+                self._owner.save_log_start_offsets()
+            except OSError as error:
+                self.log_start_offset = earlier
+                raise KafkaStorageError(f"cannot write the log start offset: {error.strerror or error}") from error
+        return self.log_start_offset
+
+    def truncate_to(self, end_offset: int) -> None:
+        """Forget everything from `end_offset` on, and the batch that holds it. Raises KafkaStorageError.
+
+        Not for acknowledged records: it is how a log follows another one.
+        """
+        if end_offset >= self.log_end_offset:
+            return
+        if end_offset < self.log_start_offset:
+            raise ValueError(f"cannot truncate to {end_offset}, the log starts at {self.log_start_offset}")
+        try:
+            self._truncate_segments(end_offset)
+        except (OSError, DamageFound) as error:
+            raise KafkaStorageError(f"cannot truncate {self.folder}: {error}") from error
+        self._generation += 1
+        self.log_end_offset = self._active.next_offset
+        self.log_start_offset = min(self.log_start_offset, self.log_end_offset)
+        self.high_watermark = min(self.high_watermark, self.log_end_offset)
+        self._flushed_offset = min(self._flushed_offset, self.log_end_offset)
+        self.size_bytes = sum(segment.size for segment in self._segments)
+        snapshots = [int(path.stem) for path in Path(self.folder).glob("*.snapshot")]
+        self._snapshot_offset, self.producer_state = load_producer_state(
+            self.folder, snapshots, self._segments, self.log_start_offset, self.config.index_interval_bytes
+        )
+        self._schedule_roll()
+
+    def _truncate_segments(self, end_offset: int) -> None:
+        keep = max(1, bisect.bisect_left(self._segments, end_offset, key=_by_base_offset))
+        self._retire(self._segments[keep:])
+        del self._segments[keep:]
+        self._active = active = self._segments[-1]
+        self._unflushed_sealed = [segment for segment in self._unflushed_sealed if segment is not active]
+        cut_at = next((position for position, _ in active.batches_from(end_offset)), active.size)
+        active.truncate(cut_at)
+        active.start_over()
+        active.quarantines = tuple(
+            count_batches(
+                active,
+                file_bytes=cut_at,
+                end_offset=None,
+                index_interval_bytes=self.config.index_interval_bytes,
+            ).quarantines
+        )
+
+    # -- flushing and closing
+
+    def flush(self) -> None:
+        """Force everything appended so far to disk, here and now. Raises KafkaStorageError."""
+        target = self.flush_target(whole=True)
+        target.run()
+        self.flushed(target)
+        if target.error is not None:
+            raise KafkaStorageError(self._storage_error)
+
+    def is_flush_due(self, now_ms: int) -> bool:
+        """Whether the flush policy wants the log's bytes on disk now."""
+        return (
+            self._is_strict
+            or self._mode is not FlushMode.NEVER
+            or bool(self._unflushed_sealed)
+            or self.log_end_offset - self._flushed_offset >= self.config.flush_messages
+            or now_ms >= self._flush_due_ms
+        )
+
+    def flush_target(self, *, whole: bool = False) -> FlushTarget:
+        """What a flush that begins now has to force to disk; hand it back to `flushed`.
+
+        In mode `never` these are the closed segments only, unless the `whole` log is asked for.
+        """
+        whole |= self._wants_flush
+        paths: list[str] = []
+        for segment in self._unflushed_sealed:
+            paths += [segment.path, segment.beside(INDEX_SUFFIX), segment.beside(TIME_INDEX_SUFFIX)]
+        if whole:
+            paths.append(self._active.path)
+        if self._is_folder_new or self._unflushed_sealed:
+            paths.append(self.folder)
+        if self._is_folder_new:
+            paths.append(os.path.dirname(self.folder))
+        self.is_dirty = self._is_folder_new = False
+        self._unflushed_sealed = []
+        self._flush_due_ms = NEVER_MS
+        return FlushTarget(
+            self,
+            paths,
+            end_offset=self.log_end_offset if whole else self._active.base_offset,
+            visible_size=self._active.size,
+            generation=self._generation,
+        )
+
+    def flushed(self, target: FlushTarget) -> None:
+        """A flush has ended: let consumers and producers that waited for it know."""
+        if self.is_closed or target.generation != self._generation:
+            return
+        if target.error is not None:
+            self._fail(target.error)
+            return
+        self._flushed_offset = max(self._flushed_offset, target.end_offset)
+        if self._is_strict and target.end_offset > self.high_watermark:
+            self._show_until(target)
+        self._durability_waiters.wake(self._flushed_offset)
+
+    def _show_until(self, target: FlushTarget) -> None:
+        for segment in reversed(self._segments):
+            if segment.next_offset <= target.end_offset:
+                if segment.visible_size == segment.size:
+                    break
+                segment.visible_size = segment.size
+            elif segment.base_offset < target.end_offset:
+                segment.visible_size = target.visible_size
+        self.high_watermark = target.end_offset
+        self._waiters.wake()
+
+    def _show_all(self) -> None:
+        for segment in self._segments:
+            segment.visible_size = segment.size
+        if self.high_watermark < self.log_end_offset:
+            self.high_watermark = self.log_end_offset
+            self._waiters.wake()
+
+    def _fail(self, error: OSError) -> None:
+        """Take no more batches: after a failed flush nobody knows what the kernel has dropped.
+
+        Reading goes on; a restart checks every batch since the last good flush.
+        """
+        self._storage_error = f"cannot flush {self.folder}: {error.strerror or error}"
+        log.error("flush failed topic=%s partition=%d error=%s", self.topic, self.partition, error)
+        self._durability_waiters.fail(KafkaStorageError(self._storage_error))
+
+    def _mark_dirty(self, now_ms: int) -> None:
+        self._flush_due_ms = min(self._flush_due_ms, now_ms + self.config.flush_ms)
+        if not self.is_dirty:
+            self.is_dirty = True
+            self._owner.mark_dirty(self)
+
+    def persist_indexes(self) -> None:
+        """Write the active segment's new index entries, so that a start after a crash has less to walk."""
+        self._active.persist_indexes()
+
+    def close(self) -> bool:
+        """Flush, write indexes and producer state, close the files, wake all who wait; True if all of it succeeded."""
+        if self.is_closed:
+            return True
+        if self._storage_error is None and (self.is_dirty or self._flushed_offset < self.log_end_offset):
+            try:
+                self.flush()
+            except KafkaStorageError:
+                pass  # logged; the next start is an unclean one
+        is_clean = self._storage_error is None
+        self._take_snapshot()
+        for segment in self._segments:
+            segment.close()
+        self._end(f"{self.topic}-{self.partition} is closed")
+        return is_clean
+
+    def abandon(self) -> None:
+        """Close the files of a log that is being deleted, as they are."""
+        for segment in self._segments:
+            self._files.close(segment)
+        self._end(f"{self.topic}-{self.partition} is deleted")
+
+    def _end(self, reason: str) -> None:
+        self.is_closed = True
+        self._storage_error = self._storage_error or reason
+        self._durability_waiters.fail(KafkaStorageError(reason))
+        self._waiters.wake()
+
+
+def _clear_log_append_time(batch: bytearray | memoryview) -> None:
+    """A producer may not claim that the broker dated its batch; Kafka takes the claim back without a word."""
+    batch[CRC_FROM + 1] &= ~LOG_APPEND_TIME & 0xFF
+    _CRC.pack_into(batch, CRC_FROM - _CRC.size, crc32c(memoryview(batch)[CRC_FROM:]))

@@ -1,0 +1,1 @@
+"""What the broker knows besides records: topics and their configs."""

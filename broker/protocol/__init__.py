@@ -1,0 +1,1 @@
+"""Kafka's wire format as pure functions: bytes to messages and back, without sockets, clocks or state."""

@@ -1,0 +1,73 @@
+"""The reference pages say what the code does: settings, served APIs, differences from Apache Kafka."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from app.settings import Section, Settings
+
+ROOT = Path(__file__).parents[2]
+
+
+def setting_rows() -> Iterator[str]:
+    """The rows of the table in docs/configuration.md, from the settings themselves."""
+    for name, field in Settings.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, Section):
+            for key, inner in section.model_fields.items():
+                yield _row(f"{name}.{key}", inner.default, inner.description)
+        elif name != "broker":
+            yield _row(name, field.default, field.description)
+
+
+def _row(name: str, default: object, description: str | None) -> str:
+    shown = str(default).lower() if isinstance(default, bool) else str(default)
+    return f"| `{name}` | {f'`{shown}`' if shown else ''} | {description} |"
+
+
+def test_configuration_page_has_every_setting() -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text()
+    missing = [row for row in setting_rows() if row not in page]
+    assert not missing, "\n".join(["put these rows into docs/configuration.md:", *missing])
+
+
+def test_configuration_page_has_no_setting_of_the_past() -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text()
+    table = page.split("## Settings")[1].split("## ")[0]
+    assert set(re.findall(r"^\| `.*$", table, re.MULTILINE)) == set(setting_rows())
+
+
+def test_differences_page_has_every_difference_that_the_code_names() -> None:
+    page = _plain((ROOT / "docs" / "differences.md").read_text())
+    missing = [sentence for sentence in differences() if _plain(sentence) not in page]
+    assert not missing, "\n".join(["put these lines into docs/differences.md:", *missing])
+
+
+def differences() -> Iterator[str]:
+    """Every `# Differs from Kafka: …` comment of the code, joined over its lines."""
+    for source in sorted([*(ROOT / "broker").rglob("*.py"), *(ROOT / "app").rglob("*.py")]):
+        for found in re.finditer(r"# Differs from Kafka: (.*(?:\n *# .*)*)", source.read_text()):
+            yield re.sub(r"\n *# ", " ", found.group(1))
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_protocol_page_has_the_served_versions() -> None:
+    import broker.handlers  # noqa: F401  (registers the handlers)
+    from broker.dispatch import served_apis
+
+    page = (ROOT / "docs" / "protocol.md").read_text()
+    rows = [
+        f"| {key.value} | {key.name} | {api.advertised[0]}-{api.advertised[-1]} |"
+        for key, api in sorted(served_apis.items())
+    ]
+    missing = [row for row in rows if row not in page]
+    assert not missing, "\n".join(["put these rows into docs/protocol.md:", *missing])
+    assert len(re.findall(r"^\| \d+ \|", page, re.MULTILINE)) == len(rows)
+
+
+def test_alembic_folder_is_no_package() -> None:
+    """An __init__.py in it would hide the library of that name."""
+    assert not (ROOT / "alembic" / "__init__.py").exists()

@@ -1,0 +1,93 @@
+"""The same REST Proxy and Control Center on a genuine Apache Kafka cluster."""
+
+import base64
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.conftest import Platform, RealKafka, start_platform, wait_until
+
+pytestmark = pytest.mark.java
+V2 = "application/vnd.kafka.v2+json"
+BINARY = "application/vnd.kafka.binary.v2+json"
+
+
+@pytest.fixture(scope="module")
+def attached(real_kafka: RealKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    running = start_platform(
+        tmp_path_factory.mktemp("attached") / "data", "--bootstrap-servers", real_kafka.bootstrap_servers
+    )
+    yield running
+    running.stop()
+
+
+def test_there_is_no_broker_of_our_own(attached: Platform, real_kafka: RealKafka) -> None:
+    assert attached.ready["kafka"] == real_kafka.bootstrap_servers
+    assert attached.ready["pids"] == {"web": attached.process.pid}
+
+
+def test_curl_path_end_to_end(attached: Platform) -> None:
+    cluster = httpx.get(f"{attached.rest}/v3/clusters").json()["data"][0]["cluster_id"]
+    topics = f"{attached.rest}/v3/clusters/{cluster}/topics"
+    assert httpx.post(topics, json={"topic_name": "attached", "partitions_count": 2}).status_code == 201
+    value = base64.b64encode(b"\x00\xff").decode()
+    produced = httpx.post(
+        f"{attached.rest}/topics/attached",
+        content=json.dumps({"records": [{"value": value, "partition": 1}]}),
+        headers={"Content-Type": BINARY},
+    )
+    assert produced.json()["offsets"] == [{"partition": 1, "offset": 0, "error_code": None, "error": None}]
+    instance = httpx.post(
+        f"{attached.rest}/consumers/attached-readers",
+        content='{"format": "binary", "auto.offset.reset": "earliest"}',
+        headers={"Content-Type": V2},
+    ).json()["base_uri"]
+    httpx.post(f"{instance}/subscription", content='{"topics": ["attached"]}', headers={"Content-Type": V2})
+    records = httpx.get(f"{instance}/records?timeout=20000", headers={"Accept": BINARY}, timeout=30).json()
+    assert [record["value"] for record in records] == [value]
+    assert httpx.delete(instance).status_code == 204
+
+
+def test_pages_show_the_cluster(attached: Platform) -> None:
+    page = wait_until(
+        lambda: "attached" in (text := httpx.get(f"{attached.cluster_url}/topics").text) and text, timeout=20
+    )
+    assert "attached" in str(page)
+
+
+def test_killed_broker_is_seen_with_its_partitions_within_15_s(three_brokers: RealKafka, tmp_path: Path) -> None:
+    running = start_platform(
+        tmp_path / "data",
+        "--bootstrap-servers",
+        three_brokers.bootstrap_servers,
+        "--set",
+        "kafka.connect_timeout_ms=60000",
+    )
+    try:
+        cluster = httpx.get(f"{running.rest}/v3/clusters").json()["data"][0]["cluster_id"]
+        created = httpx.post(
+            f"{running.rest}/v3/clusters/{cluster}/topics",
+            json={"topic_name": "threefold", "partitions_count": 6, "replication_factor": 3},
+            timeout=30,
+        )
+        assert created.status_code == 201, created.text
+        overview = f"{running.cluster_url}?format=json"
+        wait_until(lambda: httpx.get(overview).json()["state"] == "healthy", timeout=40, what="a healthy start")
+        three_brokers.kill_broker(2)
+        killed_at = time.monotonic()
+
+        def findings() -> set[str]:
+            return {finding["id"] for finding in httpx.get(overview).json()["findings"]}
+
+        wait_until(lambda: {"brokers-missing", "under-replicated"} <= findings(), timeout=15, what="both findings")
+        assert time.monotonic() - killed_at < 15
+        page = httpx.get(running.cluster_url).text
+        assert "Broker 2" in page
+        three_brokers.start_broker(2)
+        wait_until(lambda: not findings(), timeout=60, what="a healthy cluster again")
+    finally:
+        assert running.stop() == 0

@@ -1,0 +1,87 @@
+"""A broker without a network: its parts on a temporary folder, and handlers called as functions."""
+
+import asyncio
+import inspect
+from pathlib import Path
+
+import pytest
+
+import broker.handlers  # noqa: F401  registers every API
+from broker.clock import Clock
+from broker.config import broker_config
+from broker.dispatch import RequestContext, served_apis
+from broker.fetch_sessions import FetchSessions
+from broker.groups import GroupCoordinator, OffsetStore
+from broker.log import FlushPolicy, LogDirectory
+from broker.metadata.dynamic_configs import DynamicConfigs
+from broker.metadata.topics import TopicRegistry
+from broker.producer_ids import ProducerIds
+from broker.protocol.api_keys import ApiKey
+
+
+class ForgetfulOffsetsLog:
+    """Keeps nothing: what these tests need of groups is in memory anyway."""
+
+    def append(self, group_id, records, *, wall_ms):
+        pass
+
+    def read(self):
+        return iter(())
+
+    def forget(self):
+        pass
+
+
+class HandlerBroker:
+    """The parts that handlers use. Node id 1, as the measured Kafka had."""
+
+    def __init__(self, folder: Path, settings: dict[str, str]) -> None:
+        self.config = broker_config({"node.id": "1", **settings})
+        self.clock = Clock()
+        self.logs = LogDirectory.open(folder, node_id=1, clock=self.clock, flush=FlushPolicy())
+        self.configs = DynamicConfigs(folder, self.config)
+        self.configs.open()
+        self.topics = TopicRegistry(folder, self.logs, self.configs.log_config)
+        self.topics.open()
+        self.configs.on_change = self.topics.reconfigure_logs
+        self.groups = GroupCoordinator(OffsetStore(ForgetfulOffsetsLog()), self.config)
+        self.context = RequestContext(
+            config=self.config,
+            clock=self.clock,
+            cluster_id=self.logs.cluster_id,
+            configs=self.configs,
+            topics=self.topics,
+            logs=self.logs,
+            groups=self.groups,
+            producer_ids=ProducerIds(folder),
+            fetch_sessions=FetchSessions(10),
+            listener=self.config.listeners[0],
+        )
+
+    def ask(self, request, version=None):
+        """The answer to a request, by default in its newest version."""
+        api = served_apis[ApiKey(request.API_KEY)]
+        self.context.api_version = api.versions[-1] if version is None else version
+        answer = api.handler(request, self.context)
+        return asyncio.run(answer) if inspect.iscoroutine(answer) else answer
+
+
+@pytest.fixture
+def make_broker(tmp_path):
+    """Start a HandlerBroker with Kafka's settings by name; only the last one made may be used."""
+    made = []
+
+    def make(**settings):
+        if made:
+            made.pop().logs.close()
+        made.append(HandlerBroker(tmp_path, {name.replace("_", "."): value for name, value in settings.items()}))
+        return made[0]
+
+    yield make
+    for each in made:
+        each.logs.close()
+
+
+@pytest.fixture
+def handler_broker(make_broker):
+    return make_broker()
