@@ -116,7 +116,7 @@ class Runtime:
         self._history = History(SqlHistoryStore(sessions_of(engine)), now_ms=self.clock.now_ms)
 
     async def _open_cluster(self) -> None:
-        servers = [server for server in self.bootstrap_servers.split(",") if server.strip()]
+        servers = self.bootstrap_servers
         connection = ConnectionSettings(request_timeout_s=self.settings.kafka.request_timeout_ms / 1000)
         try:
             admin = KafkaClusterAdmin(servers, connection)
@@ -129,7 +129,7 @@ class Runtime:
         self.sampler = Sampler(admin, history=self._history, clock=self.clock, is_embedded=self.settings.is_embedded)
         await self.sampler.start()
         self._closing.push_async_callback(self.sampler.stop)
-        self._mount(admin, producer, AiokafkaConsumers(servers, connection))
+        self._mount(admin, producer, AiokafkaConsumers(servers.split(","), connection))
 
     async def _first_contact(self, admin: KafkaClusterAdmin) -> None:
         """Wait until the cluster answers, as long as kafka.connect_timeout_ms allows."""
@@ -160,8 +160,8 @@ class Runtime:
                 static=resources.STATIC,
                 insecure=settings.insecure and not is_loopback(settings.http.host),
             ),
-            clusters=(ClusterAccess(settings.control_center.cluster_name, self.sampler, admin, producer),),
-            clock=self.clock,
+            (ClusterAccess(settings.control_center.cluster_name, self.sampler, admin, producer),),
+            self.clock,
         )
         self.rest = rest
 

@@ -172,8 +172,9 @@ def broker_config(given: Mapping[str, str]) -> BrokerConfig:
         given = {**given, "node.id": given["broker.id"]}
     typed: dict[str, Any] = {}
     for attribute, name in _EFFECTIVE.items():
-        text = given.get(name) if name in given else DEFINITIONS[name].default
-        typed[attribute] = None if text is None else typed_value(DEFINITIONS[name], text)
+        definition = DEFINITIONS[name]
+        value = given[name] if name in given else definition.default
+        typed[attribute] = None if value is None else typed_value(definition, value)
     return BrokerConfig(**typed, listeners=_listeners(given), given=dict(given))
 
 

@@ -11,9 +11,11 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from broker.dispatch import BadRequest, DelayedResponse, RequestContext, ServedApi, error_response, served_apis
 from broker.errors import UnsupportedVersion
+from broker.log.file_span import FileSpan
 from broker.protocol.api_keys import ApiKey
 from broker.protocol.codec import (
     decoder,
+    encode,
     encoder,
     flexible,
     request_type,
@@ -23,8 +25,8 @@ from broker.protocol.codec import (
 from broker.protocol.frames import decode_request_header
 from broker.protocol.messages.api_versions import ApiVersion, ApiVersionsResponse
 
-Chunks: TypeAlias = list[bytes | memoryview]
-"""Bytes to send, in order, uncopied."""
+Chunks: TypeAlias = list[bytes | memoryview | FileSpan]
+"""What to send, in order, uncopied; spans of files are read when it is their turn."""
 
 SIZE_BYTES: Final = 4
 REQUEST_HEADER_BYTES_MIN: Final = 10
@@ -285,7 +287,5 @@ def _unsupported_api_versions(correlation_id: int) -> Chunks:
     """The one answer that every client understands: version 0, error 35, and which versions it may ask instead."""
     served = served_apis[ApiKey.API_VERSIONS].versions
     entry = ApiVersion(api_key=ApiKey.API_VERSIONS, min_version=served[0], max_version=served[-1])
-    chunks: Chunks = [b""]
-    encoder(ApiVersionsResponse, 0)(ApiVersionsResponse(error_code=UnsupportedVersion.code, api_keys=[entry]), chunks)
-    chunks[0] = _RESPONSE_HEADER.pack(SIZE_BYTES + sum(map(len, chunks)), correlation_id)
-    return chunks
+    body = encode(ApiVersionsResponse(error_code=UnsupportedVersion.code, api_keys=[entry]), 0)
+    return [_RESPONSE_HEADER.pack(SIZE_BYTES + len(body), correlation_id), body]

@@ -19,6 +19,7 @@ from typing import Any, Final, cast
 from broker.config import BrokerConfig, ConfigError, Listener
 from broker.connection import Chunks, Connection, FrameReader, Pending, ReceiveBuffers, Route
 from broker.dispatch import BadRequest, DelayedResponse, RequestContext
+from broker.log.file_span import FileSpan
 
 log = logging.getLogger("broker.server")
 
@@ -157,6 +158,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
         "_server",
         "_task",
         "_transport",
+        "_unsent",
         "active_sweep",
     )
 
@@ -174,6 +176,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
         self._is_writable = True
         self._is_reading = True
         self._is_closing = False
+        self._unsent: deque[bytes | memoryview | FileSpan] = deque()
         self.active_sweep = server.sweep
 
     @property
@@ -205,6 +208,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
             if not by_host[self._host]:
                 del by_host[self._host]
         self._held.clear()
+        self._unsent.clear()
         if self._task is not None:
             self._task.cancel()
         elif self._pending is not None and isinstance(self._pending.response, DelayedResponse):
@@ -237,6 +241,8 @@ class ClientProtocol(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         self._is_writable = True
+        self.active_sweep = self._server.sweep
+        self._send_unsent()
         self._answer_held()
 
     def close(self) -> None:
@@ -302,9 +308,30 @@ class ClientProtocol(asyncio.BufferedProtocol):
     def _send(self, chunks: Chunks) -> None:
         assert self._transport is not None
         if len(chunks) == 2 and len(chunks[1]) <= JOINED_BYTES_MAX:
-            self._transport.write(b"".join(chunks))
+            self._transport.write(b"".join(cast(list[bytes], chunks)))
+        elif any(type(chunk) is FileSpan for chunk in chunks):
+            self._unsent.extend(chunks)
+            self._send_unsent()
         else:
-            self._transport.writelines(chunks)
+            self._transport.writelines(cast(list[bytes], chunks))
+
+    def _send_unsent(self) -> None:
+        """Read from files and send, piece by piece, as long as the client takes it."""
+        assert self._transport is not None
+        unsent = self._unsent
+        while unsent and self._is_writable:
+            chunk = unsent[0]
+            if isinstance(chunk, FileSpan) and len(chunk):
+                try:
+                    self._transport.write(chunk.read_piece())
+                except OSError as error:
+                    log.error("answer cut short client=%s error=%s", self._host, error)
+                    self.abort()
+                    return
+                continue
+            unsent.popleft()
+            if not isinstance(chunk, FileSpan):
+                self._transport.write(chunk)
 
     def _hold(self, frame: memoryview) -> None:
         self._held.append(bytearray(frame))

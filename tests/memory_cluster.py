@@ -173,7 +173,8 @@ class MemoryCluster:
         group = self.groups.get(group_id) or self.add_group(group_id, protocol_type="")
         group.offsets[TopicPartition(topic, partition)] = CommittedOffset(offset)
         if OFFSETS_TOPIC not in self.topics:
-            self.add_topic(OFFSETS_TOPIC, configs={"cleanup.policy": "compact"})
+            factor = min(3, len(self.nodes))
+            self.add_topic(OFFSETS_TOPIC, replication_factor=factor, configs={"cleanup.policy": "compact"})
         record = RecordToSend(
             key=offset_commit_key(group_id, topic, partition),
             value=offset_commit_value(offset, commit_timestamp_ms=self.now_ms()),

@@ -4,8 +4,15 @@ import asyncio
 import contextlib
 import logging
 import sys
+import time
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from app.kafka.ports import ClusterAdmin
+
+PATIENCE_S = 8.0
 
 
 @click.command(name="demo")
@@ -32,9 +39,9 @@ async def _run(bootstrap_servers: str) -> int:
     from app.kafka.admin import KafkaClusterAdmin
     from app.kafka.ports import ClusterUnreachable
 
-    admin = KafkaClusterAdmin.of(bootstrap_servers.split(","))
+    admin = KafkaClusterAdmin(bootstrap_servers)
     try:
-        await admin.metadata()
+        await _wait_for_broker(admin)
         names = " and ".join(topic.name for topic in streams.TOPICS)
         click.echo(f"streaming {names} into {bootstrap_servers}; Ctrl-C stops", err=True)
         await streams.run(admin, bootstrap_servers, lambda words: click.echo(words, err=True))
@@ -50,3 +57,18 @@ async def _run(bootstrap_servers: str) -> int:
         return 1
     finally:
         await admin.close()
+
+
+async def _wait_for_broker(admin: "ClusterAdmin") -> None:
+    """Somebody may have started the platform a moment ago. Raises ClusterUnreachable after PATIENCE_S."""
+    from app.kafka.ports import ClusterUnreachable
+
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            await admin.metadata()
+            return
+        except ClusterUnreachable:
+            if time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(0.5)

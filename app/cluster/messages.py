@@ -13,8 +13,9 @@ from msgspec import DecodeError
 from msgspec.json import decode as json_decode
 
 from app.cluster import words
-from app.kafka.ports import EARLIEST, LATEST, ClusterAdmin, FetchedBatch, TopicPartition
-from broker.errors import CorruptMessage, OffsetOutOfRange, by_code
+from app.cluster.snapshot import ClusterSnapshot
+from app.kafka.ports import EARLIEST, LATEST, ClusterAdmin, FetchedBatch, FoundOffset, TopicPartition
+from broker.errors import CorruptMessage, OffsetOutOfRange, UnknownTopicOrPartition, by_code
 from broker.protocol.record_batch import BatchHeader, Record, iter_batches, iter_records, read_header
 
 FETCH_BYTES_MAX = 1024 * 1024
@@ -133,21 +134,24 @@ class _Log:
 
 async def browse(
     admin: ClusterAdmin,
+    snapshot: ClusterSnapshot,
     topic: str,
     *,
-    partitions: Sequence[int],
     start: Start,
+    partitions: Sequence[int] | None = None,
     limit: int = 50,
     read_committed: bool = True,
     bytes_max: int = BYTES_MAX,
     seconds_max: float = SECONDS_MAX,
 ) -> BrowseResult:
-    """Records of some partitions of a topic. Raises ClusterUnreachable, UnknownTopicOrPartition.
+    """Records of a topic, of some partitions or all. Raises a KafkaError when none can be read, ClusterUnreachable.
 
     Reading stops at the limit, at bytes_max fetched or after seconds_max, and can go on from the cursor.
     """
-    wanted = [TopicPartition(topic, number) for number in partitions]
+    wanted = [TopicPartition(topic, number) for number in _numbers(snapshot, topic, partitions)]
     logs, unread = await _logs(admin, wanted, start)
+    if unread and not logs:
+        raise by_code(next(iter(unread.values())))(f"topic '{topic}' cannot be read now")
     reader = _Reader(admin, read_committed, _Budget(bytes_max, time.monotonic() + seconds_max))
     is_backwards = isinstance(start, Newest | Older)
     if is_backwards:
@@ -165,44 +169,55 @@ async def browse(
         partitions_read=len(logs),
         partitions_total=len(wanted),
         stopped_by=reader.budget.stopped_by or ("limit" if cursor else "end"),
-        unread=unread,
+        unread={partition: by_code(code).name for partition, code in unread.items()},
     )
+
+
+def _numbers(snapshot: ClusterSnapshot, topic: str, partitions: Sequence[int] | None) -> Sequence[int]:
+    if partitions is not None:
+        return partitions
+    if topic not in snapshot.topics:
+        raise UnknownTopicOrPartition(f"topic '{topic}' does not exist")
+    return [one.partition for one in snapshot.topics[topic].partitions]
 
 
 async def _logs(
     admin: ClusterAdmin, partitions: Sequence[TopicPartition], start: Start
-) -> tuple[list[_Log], dict[int, str]]:
-    """Where each partition begins and ends, and where in it reading starts; those that do not answer apart."""
+) -> tuple[list[_Log], dict[int, int]]:
+    """Each partition with where reading starts in it; apart, the error codes of those that do not answer."""
     starts, ends = await asyncio.gather(
         admin.list_offsets(dict.fromkeys(partitions, EARLIEST)), admin.list_offsets(dict.fromkeys(partitions, LATEST))
     )
-    times = {}
+    times: Mapping[TopicPartition, FoundOffset] = {}
     if isinstance(start, FromTime):
         times = await admin.list_offsets(dict.fromkeys(partitions, start.timestamp_ms))
     logs, unread = [], {}
     for one in partitions:
         error_code = starts[one].error_code or ends[one].error_code
         if error_code:
-            unread[one.partition] = by_code(error_code).name
+            unread[one.partition] = error_code
             continue
         first, end = starts[one].offset, ends[one].offset
-        at = end
-        if isinstance(start, FromOffset):
-            at = start.offset
-        elif isinstance(start, FromTime):
-            found = times[one].offset
-            at = end if found < 0 else found
-        elif isinstance(start, Newer):
-            at = start.offsets.get(one.partition, end)
-        elif isinstance(start, Older):
-            at = start.before_offsets.get(one.partition, first)
-        at = min(max(at, first), end)
+        at = min(max(_start_in(one, start, first, end, times), first), end)
         logs.append(_Log(one, first, end, low=at, high=at))
-    if unread and not logs:
-        raise by_code(next(code for code in (starts[one].error_code for one in partitions) if code))(
-            f"topic '{partitions[0].topic}' cannot be read"
-        )
     return logs, unread
+
+
+def _start_in(
+    partition: TopicPartition, start: Start, first: int, end: int, times: Mapping[TopicPartition, FoundOffset]
+) -> int:
+    match start:
+        case Newest():
+            return end
+        case FromOffset(offset):
+            return offset
+        case FromTime():
+            found = times[partition].offset
+            return end if found < 0 else found
+        case Newer(offsets):
+            return offsets.get(partition.partition, end)
+        case Older(before_offsets):
+            return before_offsets.get(partition.partition, first)
 
 
 async def _read_backwards(reader: "_Reader", logs: Sequence[_Log], limit: int) -> None:
@@ -261,7 +276,7 @@ class _Reader:
                 return found, stop
             self.budget.bytes_left -= len(fetched.data)
             offset = await self._take(log, fetched, offset, stop, found)
-            if records_max is not None and len(found) > records_max:
+            if records_max is not None and len(found) >= records_max:
                 del found[records_max:]
                 return found, found[-1].offset + 1
         return found, min(offset, stop)
@@ -328,7 +343,7 @@ def _cursor(logs: Iterable[_Log], shown: Sequence[BrowsedRecord], is_backwards: 
         number = log.partition.partition
         unshown = len(log.records) - sum(record.partition == number for record in shown)
         if is_backwards:
-            at = (last[number] if number in last else log.high) if unshown else log.low
+            at = last.get(number, log.high) if unshown else log.low
             is_left = at > log.start
         else:
             first = log.records[0].offset if log.records else log.high

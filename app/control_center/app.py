@@ -1,20 +1,16 @@
-"""The Control Center as one ASGI application: mount it at /ui.
-
-app.mount("/ui", create_control_center(settings, [ClusterAccess(...)], clock))
-"""
+"""The Control Center as one ASGI application that answers everything under /ui."""
 
 import logging
 from collections.abc import Sequence
 
 from fastapi import Depends, FastAPI, Request
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.control_center import (
     broker,
     brokers,
-    clusters,
     find,
     group,
     groups,
@@ -29,7 +25,8 @@ from app.control_center import (
     topic_settings,
     topics,
 )
-from app.control_center.access import ClusterAccess, Clock, ControlCenter, ControlCenterSettings
+from app.control_center import clusters as clusters_page
+from app.control_center.access import Clock, ClusterAccess, ControlCenter, ControlCenterSettings
 from app.control_center.errors import ForgedRequest, FormTooLarge, PageNotFound
 from app.control_center.forgery import CsrfToken, refuse_forgery
 from app.control_center.rendering import build_templates
@@ -40,10 +37,11 @@ __all__ = ["ClusterAccess", "ControlCenter", "ControlCenterSettings", "create_co
 
 log = logging.getLogger(__name__)
 
+PREFIX = "/ui"
 GZIP_LEVEL = 4
 GZIP_BYTES_MIN = 600
 PAGES = (
-    clusters,
+    clusters_page,
     overview,
     report,
     find,
@@ -62,14 +60,17 @@ PAGES = (
 )
 
 
-def create_control_center(settings: ControlCenterSettings, clusters_: Sequence[ClusterAccess], clock: Clock) -> ASGIApp:
-    """The whole of /ui. The clusters' samplers are started and stopped by whoever made them."""
+def create_control_center(settings: ControlCenterSettings, clusters: Sequence[ClusterAccess], clock: Clock) -> ASGIApp:
+    """The whole of /ui. The clusters' samplers are started and stopped by whoever made them.
+
+    May be called with the whole path, or mounted at /ui by a framework that says so in root_path.
+    """
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, dependencies=[Depends(refuse_forgery)])
-    app.state.center = ControlCenter(settings, tuple(clusters_), clock)
+    app.state.center = ControlCenter(settings, tuple(clusters), clock)
     app.state.templates = build_templates(settings.templates)
     app.state.static_files = StaticFiles(settings.static)
     app.router.redirect_slashes = False
-    app.add_route("/static/{digest}/{path:path}", app.state.static_files, include_in_schema=False)
+    app.add_route("/static/{digest}/{path:path}", app.state.static_files.serve, include_in_schema=False)
     for page in PAGES:
         app.include_router(page.router)
     app.add_exception_handler(404, _no_such_page)
@@ -93,9 +94,15 @@ class UndecodedPath:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        raw_path = scope.get("raw_path")
-        if scope["type"] == "http" and raw_path:
-            scope = {**scope, "path": raw_path.decode("ascii", errors="replace")}
+        if scope["type"] == "http":
+            root_path = scope.get("root_path", "")
+            root_path = root_path if root_path.endswith(PREFIX) else root_path + PREFIX
+            raw_path = scope.get("raw_path")
+            path = raw_path.decode("ascii", errors="replace") if raw_path else scope["path"]
+            scope = {**scope, "path": path, "root_path": root_path}
+            if path == root_path:
+                await RedirectResponse(f"{root_path}/", status_code=308)(scope, receive, send)
+                return
         await self._app(scope, receive, send)
 
 

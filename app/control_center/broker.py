@@ -100,7 +100,9 @@ async def show_broker(visit: Asked) -> Response:
     broker_id = visit.request.path_params["broker"]
     summary = next((one for one in summarise_brokers(visit.snapshot) if one.node.broker_id == broker_id), None)
     if summary is None:
-        raise PageNotFound(f"There is no broker {broker_id} in {visit.access.title}, and none was seen in the last 24 h.")
+        raise PageNotFound(
+            f"There is no broker {broker_id} in {visit.access.title}, and none was seen in the last 24 h."
+        )
     tab = visit.argument("tab") if visit.argument("tab") in dict(TABS) else TABS[0][0]
     entries, trouble = await _entries(visit, summary) if tab == "config" else ((), "")
     if visit.wanted_format == "csv":
@@ -108,7 +110,9 @@ async def show_broker(visit: Asked) -> Response:
     if visit.wanted_format == "json":
         return visit.json(_as_json(visit, summary, entries))
     view = _view(visit, summary, tab, entries, trouble)
-    return visit.page("broker/page.html", "broker/_live.html", title=f"Broker {broker_id}", section="brokers", view=view)
+    return visit.page(
+        "broker/page.html", "broker/_live.html", title=f"Broker {broker_id}", section="brokers", view=view
+    )
 
 
 def _as_json(visit: Visit, one: BrokerSummary, entries: Sequence[ConfigEntry]) -> dict[str, object]:
@@ -143,9 +147,7 @@ async def _entries(visit: Visit, summary: BrokerSummary) -> tuple[Sequence[Confi
     return sorted(entries, key=lambda entry: entry.name), ""
 
 
-def _view(
-    visit: Visit, one: BrokerSummary, tab: str, entries: Sequence[ConfigEntry], trouble: str
-) -> BrokerPage:
+def _view(visit: Visit, one: BrokerSummary, tab: str, entries: Sequence[ConfigEntry], trouble: str) -> BrokerPage:
     broker_id = one.node.broker_id
     q, only_own = visit.argument("q"), visit.argument("only") == "own"
     rows = [_config_row(entry) for entry in entries]
@@ -185,8 +187,18 @@ def _tiles(visit: Visit, one: BrokerSummary) -> tuple[Tile, ...]:
     share = one.fullest.used_share if one.fullest else None
     full = "alarm" if share and share >= 0.9 else "caution" if share and share >= 0.8 else ""
     return (
-        Tile("Leads", words.count(one.leader_count), f"{leader_skew} against the mean" if leader_skew else "partitions", topics),
-        Tile("Holds", words.count(one.replica_count), f"{replica_skew} against the mean" if replica_skew else "replicas", topics),
+        Tile(
+            "Leads",
+            words.count(one.leader_count),
+            f"{leader_skew} against the mean" if leader_skew else "partitions",
+            topics,
+        ),
+        Tile(
+            "Holds",
+            words.count(one.replica_count),
+            f"{replica_skew} against the mean" if replica_skew else "replicas",
+            topics,
+        ),
         Tile("Size", words.size(one.size_bytes), "all its replicas", dirs),
         Tile(
             "Fullest disk",

@@ -31,7 +31,9 @@ TABLE: Table[PartitionLag] = Table(
     columns=(
         Column("topic", "Topic", lambda one: one.topic),
         Column("partition", "Partition", lambda one: one.partition, True),
-        Column("status", "Status", lambda one: str(one.status), False, True, True, lambda one: -severity_rank(one.status)),
+        Column(
+            "status", "Status", lambda one: str(one.status), False, True, True, lambda one: -severity_rank(one.status)
+        ),
         Column("status_words", "", lambda one: one.status_words, False, False),
         Column("committed", "Committed", lambda one: one.committed_offset, True, True, True),
         Column("start", "", lambda one: one.log_start_offset, True, True, True),
@@ -223,8 +225,8 @@ def _view(visit: Visit, group: GroupLag, errors: Mapping[str, str]) -> GroupPage
 
 def _status_headline(group: GroupLag) -> str:
     if group.status in LATE_STATUSES:
-        return "needs attention"
-    return "is fine" if STATUS_TONES[group.status] == "good" else "is not known well enough yet"
+        return " needs attention"
+    return " is fine" if STATUS_TONES[group.status] == "good" else ", status not known yet"
 
 
 def _facts(group: GroupLag) -> str:
@@ -303,7 +305,7 @@ def _partition_row(visit: Visit, one: PartitionLag) -> PartitionRow:
         topic_href=visit.links.topic(one.topic) if is_known else "",
         partition=one.partition,
         tone=STATUS_TONES[one.status],
-        status=words.sentence(one.status_words).rstrip("."),
+        status=words.capital(one.status_words),
         committed=one.committed_offset,
         end=one.high_watermark,
         lag=one.lag,
@@ -325,7 +327,8 @@ def _member(member: GroupMember) -> MemberView:
         instance_id=member.instance_id or "",
         partition_count=len(member.assignment),
         assigned=tuple(
-            Assigned(topic, partition_ranges(partitions)) for topic, partitions in list(by_topic.items())[:ASSIGNED_SHOWN]
+            Assigned(topic, partition_ranges(partitions))
+            for topic, partitions in list(by_topic.items())[:ASSIGNED_SHOWN]
         ),
     )
 

@@ -20,7 +20,9 @@ router = APIRouter()
 TABLE: Table[GroupLag] = Table(
     columns=(
         Column("group", "Group", lambda one: one.group.group_id),
-        Column("status", "Status", lambda one: str(one.status), False, True, True, lambda one: -severity_rank(one.status)),
+        Column(
+            "status", "Status", lambda one: str(one.status), False, True, True, lambda one: -severity_rank(one.status)
+        ),
         Column("status_words", "", lambda one: one.status_words, False, False),
         Column("state", "State", lambda one: str(one.group.state)),
         Column("type", "", lambda one: str(one.group.group_type)),
@@ -146,7 +148,7 @@ def _row(visit: Visit, group: GroupLag) -> GroupRow:
         name=group_id,
         href=visit.links.group(group_id),
         tone=tone,
-        status=words.sentence(group.status_words).rstrip("."),
+        status=words.capital(group.status_words),
         state=str(group.group.state),
         kind=kind_words(group),
         member_count=len(group.group.members),

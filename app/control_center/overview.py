@@ -185,7 +185,7 @@ def _finding(finding: Finding, links: Links, zone: Zone, now_ms: int) -> Finding
         remedy=words.sentence(finding.remedy),
         since=zone.moment(finding.since_ms, now_ms),
         href=links.below(finding.link) if finding.link else "",
-        link_words=finding.link_words or "Show",
+        link_words=words.capital(finding.link_words or "show"),
     )
 
 
@@ -235,7 +235,7 @@ def _under_replicated_tile(snapshot: ClusterSnapshot, links: Links) -> Tile:
     return Tile(
         "Under-replicated",
         words.count(short),
-        f"{words.count(at_minimum)} at minimum" if at_minimum else "all copies in sync" if not short else "",
+        f"{words.count(at_minimum)} at minimum" if at_minimum else f"of {words.count(len(partitions))}",
         links.topics(only="under-replicated" if short else "", internal="1" if short else ""),
         "caution" if short else "zero",
     )

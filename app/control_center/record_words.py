@@ -47,7 +47,7 @@ def _text(data: bytes) -> str | None:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         return None
-    is_odd = any(char < " " and char not in "\t\n\r" or char == "\x7f" for char in text)
+    is_odd = any((char < " " and char not in "\t\n\r") or char == "\x7f" for char in text)
     return None if is_odd else text
 
 

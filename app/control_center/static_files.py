@@ -35,7 +35,7 @@ class StaticFiles:
     def path(self, name: str) -> Path:
         return self._files[name]
 
-    async def __call__(self, request: Request) -> Response:
+    async def serve(self, request: Request) -> Response:
         """An old digest still gets the present file, but may not keep it: its page is from before an upgrade."""
         name = request.path_params["path"]
         path = self._files.get(name)

@@ -174,7 +174,7 @@ def _reader(visit: Visit, topic: TopicSummary, group: GroupLag) -> ReaderRow:
         member_count=len(group.group.members),
         lag=lag_on(group, topic.name),
         time_lag=words.span(max(delays) * 1000) if delays else words.UNKNOWN,
-        status=words.sentence(group.status_words).rstrip("."),
+        status=words.capital(group.status_words),
         tone=STATUS_TONES[group.status],
     )
 

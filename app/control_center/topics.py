@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Response
 
 from app.cluster.topic_summaries import TopicSummary
-from app.control_center import sparklines, words
+from app.control_center import sparklines
 from app.control_center.links import query
 from app.control_center.overview import topic_keeps
 from app.control_center.sparklines import Sparkline

@@ -110,12 +110,16 @@ def listed(names: list[str], limit: int = 3) -> str:
     return f"{', '.join(names[:limit])} and {len(names) - limit:,} more"
 
 
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def sentence(text: str) -> str:
     """Upper first letter and a full stop, so that any fragment can stand alone."""
     text = text.strip()
     if not text:
         return ""
-    return text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
+    return capital(text) + ("" if text[-1] in ".!?" else ".")
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from app.kafka.ports import (
     TopicPartition,
 )
 from broker.errors import (
+    BrokerNotAvailable,
     CoordinatorLoadInProgress,
     CoordinatorNotAvailable,
     GroupIdNotFound,
@@ -276,6 +277,7 @@ class KafkaClusterAdmin:
     ) -> dict[ConfigResource, tuple[ConfigEntry, ...]]:
         found: dict[ConfigResource, tuple[ConfigEntry, ...]] = {}
         for node_id, group in _grouped(resources, _node_of_configs).items():
+            await self._check_broker(node_id)
             request = DescribeConfigsRequest(
                 resources=[
                     DescribeConfigsResource(
@@ -320,6 +322,7 @@ class KafkaClusterAdmin:
         self, changes: Mapping[ConfigResource, Sequence[ConfigChange]], *, validate_only: bool = False
     ) -> None:
         for node_id, group in _grouped(changes, _node_of_configs).items():
+            await self._check_broker(node_id)
             request = IncrementalAlterConfigsRequest(
                 resources=[_alterable(resource, changes[resource]) for resource in group],
                 validate_only=validate_only,
@@ -327,6 +330,13 @@ class KafkaClusterAdmin:
             answer = await self._ask(request, IncrementalAlterConfigsResponse, node_id=node_id)
             for result in answer.responses:
                 raise_for(result.error_code, result.error_message)
+
+    async def _check_broker(self, node_id: int | None) -> None:
+        if node_id is None or node_id in self.connections.nodes:
+            return
+        await self.metadata()
+        if node_id not in self.connections.nodes:
+            raise BrokerNotAvailable(f"broker {node_id} is not among the brokers of the cluster")
 
     # --- offsets and records ---------------------------------------------------------------------------------------
 

@@ -158,9 +158,8 @@ class History:
         Read from the coarsest resolution that is fine enough: tables ask for fifty of these at once.
         """
         part_ms = span_ms // max(1, points)
-        index = (
-            0 if name in self._brief else max(at for at, one in enumerate(LEVELS) if not at or one.step_ms <= part_ms)
-        )
+        fits = [at for at, level in enumerate(LEVELS) if level.step_ms <= part_ms] or [0]
+        index = 0 if name in self._brief else fits[-1]
         series = self._read(name, index, from_ms=now_ms - span_ms, to_ms=now_ms, points_max=points)
         return tuple(None if point is None else point.high for point in series.points[-points:])
 

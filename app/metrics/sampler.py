@@ -208,7 +208,7 @@ class Sampler:
         if before is not None:
             self._events.extend(broker_events(_by_id(before.brokers), _by_id(metadata.brokers), now_ms=now_ms))
             self._events.extend(topic_events(before.topics, metadata.topics, now_ms=now_ms))
-        if not _is_same(self._topics, metadata.topics):
+        if self._topics != metadata.topics:
             self._take_topics(metadata.topics)
 
     def _take_topics(self, topics: Mapping[str, TopicInfo]) -> None:
@@ -226,7 +226,7 @@ class Sampler:
 
     async def _look_at_configs(self) -> None:
         configs = await self._admin.topic_configs_of_all(sorted(self._topics))
-        if not _is_same(self._topic_configs, configs):
+        if self._topic_configs != configs:
             self._topic_configs = configs
 
     async def _look_at_log_starts(self) -> None:
@@ -362,11 +362,6 @@ def _remember(
         if now_ms - seen_ms <= BROKER_REMEMBERED_MS
     }
     return remembered | {node.broker_id: (node, now_ms) for node in brokers}
-
-
-def _is_same(before: Mapping[str, object], after: Mapping[str, object]) -> bool:
-    """True when both hold the very same objects under the same names."""
-    return before.keys() == after.keys() and all(before[name] is value for name, value in after.items())
 
 
 def _by_id(brokers: Iterable[BrokerNode]) -> dict[int, BrokerNode]:

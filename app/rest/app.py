@@ -14,7 +14,7 @@ from app.rest.context import Clock, RestContext
 from app.rest.errors import InternalServerError, MethodNotAllowed, NotAcceptable, UnsupportedMediaType, translate
 from app.rest.http import Answer, ClientDisconnected, Request, Response
 from app.rest.json_body import encode
-from app.rest.negotiation import JSON, V2, choose, parse_content_type
+from app.rest.negotiation import JSON, V2, parse_content_type
 from app.rest.routing import Endpoint, Router
 from app.rest.settings import RestSettings
 from app.rest.v2 import consumers as v2_consumers
@@ -85,7 +85,7 @@ def _negotiate(request: Request, endpoint: Endpoint) -> None:
                 raise UnsupportedMediaType
         elif request.has_body:
             raise UnsupportedMediaType
-    chosen = choose(request.headers.get(b"accept", b""), endpoint.offers)
+    chosen = endpoint.offers.choose(request.headers.get(b"accept", b""))
     if chosen is None:
         raise NotAcceptable
     request.media_type = chosen

@@ -34,19 +34,15 @@ class Request:
         self.context = context
         self.headers: Mapping[bytes, bytes] = dict(scope["headers"])
         self.media_type = ""
+        # As sent, percent-encoding and all, below where the application is mounted.
+        raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
+        self.path = raw_path.decode("latin-1").partition("?")[0].removeprefix(scope.get("root_path", ""))
         self._receive = receive
 
     @property
     def method(self) -> str:
         method: str = self.scope["method"]
         return method
-
-    @cached_property
-    def path(self) -> str:
-        """The path as sent, percent-encoding and all, below where the application is mounted."""
-        raw: bytes = self.scope.get("raw_path") or self.scope["path"].encode()
-        path = raw.decode("latin-1").partition("?")[0]
-        return path.removeprefix(self.scope.get("root_path", ""))
 
     @cached_property
     def query(self) -> Mapping[str, str]:

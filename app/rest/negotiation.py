@@ -25,30 +25,38 @@ class MediaType:
     charset: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """A media type the server can answer; quality is the server's own preference (JAX-RS `qs`)."""
+class Offers:
+    """The media types an answer can have, each with the server's own preference (JAX-RS `qs`)."""
 
-    name: str
-    quality: float = 1.0
+    def __init__(self, qualities: dict[str, float]) -> None:
+        self._qualities = qualities
+        self.choose = lru_cache(HEADERS_CACHED_MAX)(self._choose)
+
+    def _choose(self, accept: bytes) -> str | None:
+        """The best type for an Accept header, or None when the client takes none of them.
+
+        Order as in JAX-RS: the client's more specific range, then its q, then the server's quality. An empty header
+        accepts everything.
+        """
+        best: tuple[tuple[int, float, float], str] | None = None
+        for accepted, weight in _ranges(accept.decode("latin-1")):
+            for name, quality in self._qualities.items():
+                specificity = _match(accepted, name)
+                if specificity is None or weight <= 0:
+                    continue
+                rank = (specificity, weight, quality)
+                if best is None or rank > best[0]:
+                    best = rank, name
+        return best[1] if best else None
 
 
 # Any Kafka v2 type is fine as Accept of an answer without records: clients send their embedded type everywhere.
-V2_OFFERS = (
-    Offer(V2),
-    Offer(JSON, 0.9),
-    Offer(_WITHOUT_VERSION, 0.9),
-    *(Offer(name, 0.1) for name in V2_EMBEDDED.values()),
-)
+V2_OFFERS = Offers({V2: 1.0, JSON: 0.9, _WITHOUT_VERSION: 0.9} | dict.fromkeys(V2_EMBEDDED.values(), 0.1))
 # Binary is the default format of records: `*/*`, the plain v2 type and application/json all mean it.
-RECORDS_OFFERS = (
-    Offer(V2_EMBEDDED["binary"]),
-    Offer(V2, 0.9),
-    Offer(JSON, 0.5),
-    Offer(_WITHOUT_VERSION, 0.5),
-    *(Offer(V2_EMBEDDED[name], 0.1) for name in ("json", "avro", "jsonschema", "protobuf")),
+RECORDS_OFFERS = Offers(
+    dict.fromkeys(V2_EMBEDDED.values(), 0.1) | {V2_EMBEDDED["binary"]: 1.0, V2: 0.9, JSON: 0.5, _WITHOUT_VERSION: 0.5}
 )
-V3_OFFERS = (Offer(JSON),)
+V3_OFFERS = Offers({JSON: 1.0})
 
 V2_CONSUMED = frozenset({V2, *V2_EMBEDDED.values()})
 V2_PRODUCE_CONSUMED = frozenset(V2_EMBEDDED.values())
@@ -64,25 +72,6 @@ def parse_content_type(header: bytes) -> MediaType:
         if key.strip().lower() == "charset":
             charset = value.strip().strip('"').lower()
     return MediaType(name.strip().lower(), charset)
-
-
-@lru_cache(HEADERS_CACHED_MAX)
-def choose(accept: bytes, offers: tuple[Offer, ...]) -> str | None:
-    """The best offer for an Accept header, or None when the client takes none of them.
-
-    Order as in JAX-RS: the client's more specific range, then its q, then the server's quality. An empty header
-    accepts everything.
-    """
-    best: tuple[tuple[int, float, float], str] | None = None
-    for accepted, weight in _ranges(accept.decode("latin-1")):
-        for offer in offers:
-            specificity = _match(accepted, offer.name)
-            if specificity is None or weight <= 0:
-                continue
-            rank = (specificity, weight, offer.quality)
-            if best is None or rank > best[0]:
-                best = rank, offer.name
-    return best[1] if best else None
 
 
 def _ranges(accept: str) -> list[tuple[str, float]]:

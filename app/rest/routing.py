@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 from app.rest.errors import MethodNotAllowed, NotFound
 from app.rest.http import Answer
-from app.rest.negotiation import Offer
+from app.rest.negotiation import Offers
 
 EndpointFunction: TypeAlias = Callable[..., Awaitable[Answer]]
 F = TypeVar("F", bound=EndpointFunction)
@@ -26,7 +26,7 @@ class Endpoint:
 
     function: EndpointFunction
     consumes: frozenset[str]
-    offers: tuple[Offer, ...]
+    offers: Offers
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ class Routes:
     """The endpoints of one module, in the order they are written."""
 
     consumes: frozenset[str]
-    offers: tuple[Offer, ...]
+    offers: Offers
     prefix: str = ""
     found: list[tuple[str, str, Endpoint]] = field(default_factory=list)
 
@@ -44,7 +44,7 @@ class Routes:
         template: str,
         *,
         consumes: frozenset[str] | None = None,
-        offers: tuple[Offer, ...] | None = None,
+        offers: Offers | None = None,
     ) -> Callable[[F], F]:
         """Register the decorated function for `METHOD /path/{parameter}`; parameters arrive by position, decoded."""
 

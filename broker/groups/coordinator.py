@@ -37,7 +37,7 @@ from broker.errors import (
 from broker.groups.classic_group import ClassicGroup, GroupState
 from broker.groups.deadlines import DeadlineQueue, Now
 from broker.groups.members import Client, JoinReply, SyncReply
-from broker.groups.offsets import OFFSETS_TOPIC, OffsetStore, PartitionOffset
+from broker.groups.offsets import OFFSETS_TOPIC, OffsetStore, PartitionOffset, WhenDurable
 from broker.protocol.messages.join_group import JoinGroupResponse
 from broker.protocol.messages.leave_group import MemberResponse
 from broker.protocol.messages.list_groups import ListedGroup
@@ -82,7 +82,8 @@ class GroupCoordinator:
         self._retention = self._deadlines.deadline(self._begin_expiry)
         self._to_expire: deque[str] = deque()
         """Groups whose offsets the running round of expiry has not looked at yet."""
-        self.is_loaded = False
+        self._refusal: type[KafkaError] | None = CoordinatorLoadInProgress
+        """Why no request can be served: the groups are not loaded yet, or not ours any more."""
 
     def load(self, now: Now) -> None:
         """Replay the log. Until this is done every request is refused with COORDINATOR_LOAD_IN_PROGRESS."""
@@ -98,7 +99,7 @@ class GroupCoordinator:
         for group_id, value in saved.items():
             self._find_or_create(group_id).restore(value, now)
         self._retention.set(now.monotonic_ms + self._config.offsets_retention_check_interval_ms)
-        self.is_loaded = True
+        self._refusal = None
         log.info("groups loaded groups=%d", len(self._groups))
 
     # Membership.
@@ -106,7 +107,7 @@ class GroupCoordinator:
     def join(self, request: JoinGroupRequest, *, client: Client, api_version: int, now: Now, reply: JoinReply) -> None:
         """JoinGroup: `reply` gets the answer now, or when the group has gathered. Does not raise KafkaError."""
         try:
-            self._check_ready(request.group_id)
+            self._check_group_id(request.group_id)
             config = self._config
             timeout_ms = request.session_timeout_ms
             if not config.group_min_session_timeout_ms <= timeout_ms <= config.group_max_session_timeout_ms:
@@ -122,7 +123,7 @@ class GroupCoordinator:
     def sync(self, request: SyncGroupRequest, *, now: Now, reply: SyncReply) -> None:
         """SyncGroup: `reply` gets the assignment now, or when the leader has sent it. Does not raise KafkaError."""
         try:
-            self._check_ready(request.group_id)
+            self._check_group_id(request.group_id)
             self._of_member(request.group_id, request.member_id).sync(request, now=now, reply=reply)
         except KafkaError as error:
             reply(SyncGroupResponse(error_code=error.code))
@@ -130,7 +131,7 @@ class GroupCoordinator:
     def heartbeat(self, request: HeartbeatRequest, now: Now) -> None:
         """Heartbeat; raises RebalanceInProgress when the member has to join again."""
         try:
-            self._check_ready(request.group_id)
+            self._check_group_id(request.group_id)
         except CoordinatorLoadInProgress:
             return  # members would rejoin for nothing: their sessions begin anew when the groups are loaded
         group = self._of_member(request.group_id, request.member_id)
@@ -138,7 +139,7 @@ class GroupCoordinator:
 
     def leave(self, group_id: str, leaving: list[MemberIdentity], now: Now) -> list[MemberResponse]:
         """LeaveGroup: one answer for each member."""
-        self._check_ready(group_id)
+        self._check_group_id(group_id)
         group = self._groups.get(group_id)
         if group is not None:
             return group.leave(leaving, now)
@@ -169,7 +170,7 @@ class GroupCoordinator:
         from outside the group protocol (generation -1), else GroupIdNotFound is raised.
         """
         # An empty group id is allowed here, unlike elsewhere: consumers without a group id used to commit under it.
-        self._check_loaded()
+        self._check_served()
         group = self._groups.get(group_id)
         if group is not None:
             group.check_commit(member_id, group_instance_id, generation_id, now)
@@ -191,9 +192,18 @@ class GroupCoordinator:
             for commit in commits
         ]
 
+    @property
+    def commits_wait_for_disk(self) -> bool:
+        """Whether a commit is to be answered through `when_durable` only, by the broker's flush policy."""
+        return self._store.is_strict
+
+    def when_durable(self, group_id: str, callback: WhenDurable) -> None:
+        """Call back with None once all that the group has committed is on disk, or with what prevents it."""
+        self._store.when_durable(group_id, lambda error: callback(None if error is None else _for_members(error)))
+
     def committed_offsets(self, group_id: str) -> Mapping[str, Mapping[int, CommittedOffset]]:
         """OffsetFetch: all that a group has committed, by topic and partition; nothing for an unknown group."""
-        self._check_loaded()
+        self._check_served()
         return self._store.of_group(group_id)
 
     def delete_offsets(self, group_id: str, partitions: Sequence[tuple[str, int]], now: Now) -> list[int]:
@@ -201,7 +211,7 @@ class GroupCoordinator:
 
         Raises GroupIdNotFound, or NonEmptyGroup for a group with members that is no consumer group.
         """
-        self._check_ready(group_id)
+        self._check_group_id(group_id)
         group = self._known(group_id)
         if group.state is not GroupState.EMPTY and not group.uses_consumer_protocol:
             raise NonEmptyGroup(f"group '{group_id}' has members")
@@ -229,12 +239,12 @@ class GroupCoordinator:
 
     def describe(self, group_id: str) -> DescribedGroup:
         """DescribeGroups; raises GroupIdNotFound."""
-        self._check_loaded()
+        self._check_served()
         return self._known(group_id).describe()
 
     def list_groups(self, states: Collection[str] = (), types: Collection[str] = ()) -> list[ListedGroup]:
         """ListGroups, in these states and of these types (in any case; none named means all)."""
-        self._check_loaded()
+        self._check_served()
         if types and CLASSIC_GROUP_TYPE not in {group_type.lower() for group_type in types}:
             return []
         wanted = {state.lower() for state in states}
@@ -251,7 +261,7 @@ class GroupCoordinator:
 
     def delete_group(self, group_id: str, now: Now) -> None:
         """DeleteGroups: forget a group and its offsets; raises GroupIdNotFound or NonEmptyGroup."""
-        self._check_loaded()
+        self._check_served()
         group = self._known(group_id)
         if group.state is not GroupState.EMPTY:
             raise NonEmptyGroup(f"group '{group_id}' has members")
@@ -273,7 +283,8 @@ class GroupCoordinator:
             self._expire_some(now)
 
     def close(self) -> None:
-        """Answer every waiting JoinGroup and SyncGroup with NOT_COORDINATOR; no method may be called after."""
+        """Answer every waiting JoinGroup and SyncGroup, and all requests from now on, with NOT_COORDINATOR."""
+        self._refusal = NotCoordinator
         for group in self._groups.values():
             group.close()
         self._retention.cancel()
@@ -281,14 +292,14 @@ class GroupCoordinator:
 
     # Shared by the above.
 
-    def _check_loaded(self) -> None:
-        if not self.is_loaded:
-            raise CoordinatorLoadInProgress("the groups are being loaded")
+    def _check_served(self) -> None:
+        if self._refusal is not None:
+            raise self._refusal
 
-    def _check_ready(self, group_id: str) -> None:
+    def _check_group_id(self, group_id: str) -> None:
         if not group_id:
             raise InvalidGroupId("the group id is empty")
-        self._check_loaded()
+        self._check_served()
 
     def _of_member(self, group_id: str, member_id: str) -> ClassicGroup:
         group = self._groups.get(group_id)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
+from broker.errors import KafkaError
 from broker.groups.records import (
     CommittedOffset,
     OffsetsRecord,
@@ -34,6 +35,8 @@ OFFSETS_TOPIC: Final = "__consumer_offsets"
 _RECORDS_PER_STEP: Final = 5_000
 _NO_OFFSETS: Final[Mapping[str, Mapping[int, CommittedOffset]]] = MappingProxyType({})
 
+WhenDurable: TypeAlias = Callable[[KafkaError | None], None]
+
 
 class OffsetsLog(Protocol):
     """Where the records are kept."""
@@ -43,6 +46,13 @@ class OffsetsLog(Protocol):
 
         Raises KafkaError when they were not written.
         """
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether what was appended counts only from the disk: answer it through `when_durable`."""
+
+    def when_durable(self, group_id: str, callback: WhenDurable) -> None:
+        """Call back with None once all that the group has appended is on disk, or with what prevents it."""
 
     def read(self) -> Iterator[OffsetsRecord]:
         """All records, in the order of their appending; none if nothing was ever written."""
@@ -112,6 +122,15 @@ class OffsetStore:
         topics = self._offsets.setdefault(group_id, {})
         for topic, partition, committed in commits:
             topics.setdefault(topic, {})[partition] = committed
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether a commit counts only from the disk: answer it through `when_durable`."""
+        return self._log.is_strict
+
+    def when_durable(self, group_id: str, callback: WhenDurable) -> None:
+        """Call back with None once all that the group has committed is on disk, or with what prevents it."""
+        self._log.when_durable(group_id, callback)
 
     def delete(self, group_id: str, partitions: Sequence[tuple[str, int]], now: Now) -> None:
         """Delete the offsets of these partitions, as far as there are any. Raises KafkaError; then all remain."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from broker.errors import CorruptMessage
-from broker.groups.offsets import OFFSETS_TOPIC
+from broker.groups.offsets import OFFSETS_TOPIC, WhenDurable
 from broker.groups.records import OffsetsRecord
 from broker.protocol.record_batch import (
     Record,
@@ -46,13 +46,20 @@ class PartitionOffsetsLog:
 
     def append(self, group_id: str, records: Sequence[OffsetsRecord], *, wall_ms: int) -> None:
         """Write the records of one group as one batch. Raises KafkaError when they were not written."""
-        if not self._partitions:
-            self._partitions = self._ensure()
         batch = bytearray(
             build_batch([Record(offset, wall_ms, key, value, ()) for offset, (key, value) in enumerate(records)])
         )
-        partition = self._partitions[partition_of(group_id, len(self._partitions))]
-        partition.append(batch, read_header(batch), now_ms=wall_ms)
+        self._partition_of(group_id).append(batch, read_header(batch), now_ms=wall_ms)
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether the flush policy makes commits wait for the disk."""
+        return bool(self._partitions) and self._partitions[0].is_strict
+
+    def when_durable(self, group_id: str, callback: WhenDurable) -> None:
+        """Call back with None once all that the group has appended is on disk, or with what prevents it."""
+        partition = self._partition_of(group_id)
+        partition.when_durable(partition.log_end_offset, callback)
 
     def read(self) -> Iterator[OffsetsRecord]:
         """All records, partition after partition."""
@@ -62,6 +69,11 @@ class PartitionOffsetsLog:
     def forget(self) -> None:
         """The topic was deleted; the next append makes it anew."""
         self._partitions = ()
+
+    def _partition_of(self, group_id: str) -> PartitionLog:
+        if not self._partitions:
+            self._partitions = self._ensure()
+        return self._partitions[partition_of(group_id, len(self._partitions))]
 
 
 def partition_of(group_id: str, partition_count: int) -> int:
@@ -100,6 +112,7 @@ def _batches_of(partition: PartitionLog) -> Iterator[memoryview]:
     """The partition's sound batches; damaged ones are reported and passed over."""
     offset = partition.log_start_offset
     while offset < partition.high_watermark:
+        begun_at = offset
         try:
             for batch in iter_batches(partition.read(offset=offset, bytes_max=_READ_BYTES_MAX)):
                 header = read_header(batch)
@@ -111,3 +124,5 @@ def _batches_of(partition: PartitionLog) -> Iterator[memoryview]:
         except CorruptMessage as error:
             log.error("damaged offset passed over topic=%s offset=%d error=%s", OFFSETS_TOPIC, offset, error)
             offset += 1
+        if offset == begun_at:
+            return  # compaction has left nothing up to the high watermark

@@ -10,7 +10,7 @@ from broker.errors import (
     KafkaError,
     UnknownTopicOrPartition,
 )
-from broker.handlers.create_topics import check_partition_limit
+from broker.metadata.partition_limit import check_new_partitions, check_partition_limit
 from broker.metadata.replica_assignment import check_replicas
 from broker.protocol.api_keys import ApiKey
 from broker.protocol.messages.create_partitions import (
@@ -67,7 +67,8 @@ def _check(topic: CreatePartitionsTopic, context: RequestContext) -> None:
             )
         for assignment in topic.assignments:
             check_replicas(assignment.broker_ids, context.config.node_id)
-    check_partition_limit(sum(other.partition_count for other in context.topics) + added, context)
+    check_new_partitions(added)  # Kafka answers UNKNOWN_SERVER_ERROR, but POLICY_VIOLATION in CreateTopics
+    check_partition_limit(added, context.topics, context.config)
 
 
 def _result(name: str, error: KafkaError | None) -> CreatePartitionsTopicResult:

@@ -15,6 +15,7 @@ from broker.errors import (
     PolicyViolation,
 )
 from broker.metadata import topic_configs
+from broker.metadata.partition_limit import check_new_partitions, check_partition_limit
 from broker.metadata.replica_assignment import check_replicas
 from broker.protocol.api_keys import ApiKey
 from broker.protocol.messages.create_topics import (
@@ -25,9 +26,6 @@ from broker.protocol.messages.create_topics import (
     CreateTopicsRequest,
     CreateTopicsResponse,
 )
-
-NEW_PARTITIONS_MAX = 10_000
-"""How many partitions one request may create, as in Kafka."""
 
 PARTITIONS_PER_SLICE = 20
 """After how many new partitions other connections get their turn."""
@@ -42,8 +40,9 @@ async def create_topics(request: CreateTopicsRequest, context: RequestContext) -
     times_named = Counter(topic.name for topic in request.topics)
     duplicates = [name for name, times in times_named.items() if times > 1]
     wanted = [topic for topic in request.topics if times_named[topic.name] == 1]
-    if sum(_partition_count(topic, context) for topic in wanted) > NEW_PARTITIONS_MAX:
-        error = PolicyViolation("Excessively large number of partitions per request.")
+    try:
+        check_new_partitions(sum(_partition_count(topic, context) for topic in wanted))
+    except PolicyViolation as error:
         return CreateTopicsResponse(topics=[_refused(name, error) for name in times_named])
     results: list[CreatableTopicResult] = []
     while wanted:
@@ -92,18 +91,8 @@ def _check(topic: CreatableTopic, context: RequestContext) -> tuple[bytes, dict[
         _check_assignments(topic, context.config.node_id)
     else:
         _check_counts(topic, context)
-    existing = sum(other.partition_count for other in context.topics)
-    check_partition_limit(existing + _partition_count(topic, context), context)
+    check_partition_limit(_partition_count(topic, context), context.topics, context.config)
     return uuid.uuid4().bytes, overrides
-
-
-def check_partition_limit(partition_count: int, context: RequestContext) -> None:
-    """Whether the broker may have so many partitions in all. Raises InvalidPartitions."""
-    highest = context.config.caudal_partitions_max
-    if partition_count > highest:
-        raise InvalidPartitions(
-            f"The broker would have {partition_count} partitions; caudal.partitions.max allows {highest}."
-        )
 
 
 def _check_counts(topic: CreatableTopic, context: RequestContext) -> None:

@@ -19,7 +19,6 @@ from broker.protocol.messages.describe_configs import (
     DescribeConfigsSynonym,
 )
 
-
 RESOURCES_PER_SLICE = 20
 """After how many resources other connections get their turn."""
 

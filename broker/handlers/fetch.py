@@ -20,6 +20,9 @@ from broker.protocol.messages.fetch import FetchableTopicResponse, FetchRequest,
 
 TOPIC_IDS_VERSION: Final = 13
 
+IN_MEMORY_BYTES_MAX: Final = 1024 * 1024
+"""What a response may hold in memory; records beyond it stay in their files until the client takes them."""
+
 
 @handles(ApiKey.FETCH, versions=range(4, 19))
 def fetch(request: FetchRequest, context: RequestContext) -> FetchResponse | DelayedResponse:
@@ -137,12 +140,10 @@ class _Fetch:
         result.last_stable_offset = log.last_stable_offset
         result.log_start_offset = log.log_start_offset
         self.logs.append(log)
-        records = log.read(
-            offset=asked.fetch_offset,
-            bytes_max=max(0, min(asked.partition_max_bytes, self._max_bytes - self.byte_count)),
-            at_least_one_batch=self.byte_count == 0,
-        )
-        result.records = records
+        bytes_max = max(0, min(asked.partition_max_bytes, self._max_bytes - self.byte_count))
+        read = log.read if self.byte_count + bytes_max <= IN_MEMORY_BYTES_MAX else log.span
+        records = read(offset=asked.fetch_offset, bytes_max=bytes_max, at_least_one_batch=self.byte_count == 0)
+        result.records = records  # type: ignore[assignment]  # The encoder passes on what is large as it is.
         self.byte_count += len(records)
 
     def response(self) -> FetchResponse:

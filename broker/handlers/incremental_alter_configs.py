@@ -94,6 +94,7 @@ def _apply(config: AlterableConfig, settings: dict[str, str], target: ConfigReso
             gone = _items(value)
             settings[name] = ",".join(item for item in target.list_items(name, "SUBTRACT") if item not in gone)
         case unknown:
+            # Differs from Kafka: INVALID_REQUEST, because its UNKNOWN_SERVER_ERROR without a message helps nobody.
             raise InvalidRequest(f"Unknown operation {unknown} for config key: {name}")
 
 

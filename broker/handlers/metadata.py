@@ -11,6 +11,7 @@ from typing import Final
 
 from broker.dispatch import RequestContext, handles
 from broker.errors import InvalidRequest, KafkaError, UnknownTopicId, UnknownTopicOrPartition
+from broker.metadata.partition_limit import check_partition_limit
 from broker.metadata.topics import INTERNAL_TOPICS, Topic, check_topic_name
 from broker.protocol.api_keys import ApiKey
 from broker.protocol.codec import encode
@@ -106,6 +107,7 @@ def _create_if_allowed(name: str, request: MetadataRequest, context: RequestCont
     may_create = request.allow_auto_topic_creation and context.config.auto_create_topics_enable
     if not may_create or name in INTERNAL_TOPICS:
         raise UnknownTopicOrPartition
+    check_partition_limit(context.config.num_partitions, context.topics, context.config)
     return context.topics.create(name, partition_count=context.config.num_partitions)
 
 

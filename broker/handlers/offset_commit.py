@@ -1,7 +1,7 @@
 """OffsetCommit (API key 8): remember how far a group has read."""
 
-from broker.dispatch import RequestContext, handles
-from broker.errors import GroupIdNotFound, IllegalGeneration, KafkaError, UnknownTopicId, UnknownTopicOrPartition
+from broker.dispatch import DelayedResponse, RequestContext, handles
+from broker.errors import NONE, GroupIdNotFound, IllegalGeneration, KafkaError, UnknownTopicId, UnknownTopicOrPartition
 from broker.groups import CommittedOffset, Now, PartitionOffset
 from broker.metadata.topics import Topic
 from broker.protocol.api_keys import ApiKey
@@ -18,7 +18,7 @@ TOPIC_IDS_VERSION = 10
 
 
 @handles(ApiKey.OFFSET_COMMIT, versions=range(2, 11))
-def offset_commit(request: OffsetCommitRequest, context: RequestContext) -> OffsetCommitResponse:
+def offset_commit(request: OffsetCommitRequest, context: RequestContext) -> OffsetCommitResponse | DelayedResponse:
     """Answered when the offsets are in the log; partitions that cannot be committed do not stop the others.
 
     v5 no retention time · v6 leader epoch (KIP-320) · v7 static members (KIP-345) · v8 flexible · v9 GROUP_ID_NOT_FOUND
@@ -46,9 +46,13 @@ def offset_commit(request: OffsetCommitRequest, context: RequestContext) -> Offs
             else:
                 commits.append(_commit(topic, partition, now, expires_ms))
                 committing.append(part)
-    if commits:
-        for part, error_code in zip(committing, _error_codes(request, commits, context, now), strict=True):
-            part.error_code = error_code
+    if not commits:
+        return response
+    for part, error_code in zip(committing, _error_codes(request, commits, context, now), strict=True):
+        part.error_code = error_code
+    committed = [part for part in committing if part.error_code == NONE]
+    if committed and context.groups.commits_wait_for_disk:
+        return _when_durable(response, committed, request.group_id, context)
     return response
 
 
@@ -82,3 +86,25 @@ def _error_codes(
         return [IllegalGeneration.code if is_old else error.code] * len(commits)
     except KafkaError as error:
         return [error.code] * len(commits)
+
+
+def _when_durable(
+    response: OffsetCommitResponse,
+    committed: list[OffsetCommitResponsePartition],
+    group_id: str,
+    context: RequestContext,
+) -> DelayedResponse:
+    waiting = DelayedResponse(on_hurry=_nothing, on_abandon=_nothing)
+
+    def done(error: KafkaError | None) -> None:
+        if error is not None:
+            for part in committed:
+                part.error_code = error.code
+        waiting.answer(response)
+
+    context.groups.when_durable(group_id, done)
+    return waiting
+
+
+def _nothing() -> None:
+    """An offset that was appended cannot be called back."""

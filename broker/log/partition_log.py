@@ -23,6 +23,7 @@ from broker.errors import (
     RecordListTooLarge,
 )
 from broker.log.checkpoint_files import leader_epochs_text, partition_metadata_text
+from broker.log.file_span import FileSpan
 from broker.log.flush import FlushTarget
 from broker.log.loading import LEADER_EPOCH_FILE, load_log, load_producer_state, rescan_and_report
 from broker.log.log_config import NEVER_MS, FlushMode, LogConfig
@@ -329,6 +330,23 @@ class PartitionLog:
         except OSError as error:
             raise self._unreadable(error) from error
         return self._read_around_gaps(offset, bytes_max, at_least_one_batch=at_least_one_batch)
+
+    def span(
+        self, *, offset: int, bytes_max: int, at_least_one_batch: bool = True
+    ) -> FileSpan | bytes | memoryview:
+        """As `read`, but more than a piece is left in the file until it is sent: for answers too large for memory.
+
+        Raises what `read` raises.
+        """
+        if self.log_start_offset <= offset < self.high_watermark and not self.is_closed:
+            segment = self._active if offset >= self._active.base_offset else self._segment_of(offset)
+            try:
+                found = segment.span(offset, bytes_max)
+            except (DamageFound, OSError):
+                found = None  # `read` meets the same and deals with it.
+            if found is not None:
+                return found
+        return self.read(offset=offset, bytes_max=bytes_max, at_least_one_batch=at_least_one_batch)
 
     def _read_around_gaps(self, offset: int, bytes_max: int, *, at_least_one_batch: bool) -> bytes | memoryview:
         """The slow way: over the end of a segment whose last offsets were compacted away, and not into damage."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from broker.errors import KafkaStorageError
+from broker.log.file_span import PIECE_BYTES, FileSpan
 from broker.log.header_walk import BATCH_LENGTH_MIN, read_batch_header, walk_batches
 from broker.log.offset_index import OffsetIndex
 from broker.log.open_files import CLOSED, OpenFiles
@@ -226,6 +227,17 @@ class Segment:
             if end < size:
                 raise DamageFound(f"{self.path}: {end} of {size} bytes at {position}")
         return data if at == 0 and end == len(data) else memoryview(data)[at:end]
+
+    def span(self, offset: int, bytes_max: int) -> FileSpan | None:
+        """As `read`, left in the file; None if that is not worth it, or not simple. Raises DamageFound, OSError."""
+        if self.quarantines or min(bytes_max, self.visible_size - self.locate(offset)) <= PIECE_BYTES:
+            return None
+        first = next(self.batches_from(offset), None)
+        if first is None or first[1].size_bytes > bytes_max:
+            return None
+        position = first[0]
+        size = min(bytes_max, self.visible_size - position)
+        return FileSpan(self.open(), position, size) if size > PIECE_BYTES else None
 
     def locate(self, offset: int) -> int:
         """Position from which a walk finds the batch that holds `offset` within an index interval.

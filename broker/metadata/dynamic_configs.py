@@ -56,11 +56,6 @@ PER_LISTENER: Final = frozenset(
 """Dynamic configs that are set as `listener.name.<name>.<config>` only."""
 
 NAME_SYNONYMS: Final = {
-    "broker.id": ("broker.id", "node.id"),
-    "node.id": ("node.id", "broker.id"),
-    "log.dir": ("log.dir", "log.dirs"),
-    "log.dirs": ("log.dirs", "log.dir"),
-} | {
     synonym.name: tuple(later.name for later in definition.broker_synonyms[at:])
     for definition in topic_configs.DEFINITIONS.values()
     for at, synonym in enumerate(definition.broker_synonyms)
@@ -68,6 +63,7 @@ NAME_SYNONYMS: Final = {
 """Broker configs that go by several names, the strongest first."""
 
 _LISTENER_PREFIX: Final = re.compile(r"listener\.name\.[^.]+\.(?=.)")
+_MAY_BE_EMPTY: Final = (ConfigType.LIST, ConfigType.STRING)
 _DEFAULTS: Final = {
     name: definition.default for name, definition in DEFINITIONS.items() if definition.default is not None
 }
@@ -88,7 +84,10 @@ class DynamicConfigs:
         self.on_change: Callable[[], None] = lambda: None
         self.layers: BrokerLayers = ()
         self._path = folder / DYNAMIC_CONFIGS_FILE
-        self._given = {"log.dirs": str(folder), "node.id": str(config.node_id), **config.given}
+        # A key without a value, as `log.retention.ms=`, is as good as not there, save where empty means something.
+        given = {name: text for name, text in config.given.items() if text or DEFINITIONS[name].type in _MAY_BE_EMPTY}
+        node_id = str(config.node_id)
+        self._given = {"broker.id": node_id, "log.dirs": str(folder), "node.id": node_id, **given}
         self._set = _DynamicConfigsFile(broker={}, cluster={})
         self._stack()
 

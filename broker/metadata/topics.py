@@ -224,6 +224,7 @@ class TopicRegistry:
 
     def reconfigure_logs(self) -> None:
         """Have every log obey the broker's defaults anew, after they changed."""
+        self._note_change()
         for topic in self:
             self._logs.configure(topic.name, self._log_config(topic.configs))
 
@@ -275,13 +276,15 @@ class TopicRegistry:
         self._topics[topic.name] = topic
         self._by_id[topic.topic_id] = topic
         self._collapsed[_collapse(topic.name)] = topic.name
-        self.version += 1
-        self.derived.clear()
+        self._note_change()
 
     def _remove(self, topic: Topic) -> None:
         del self._topics[topic.name]
         del self._by_id[topic.topic_id]
         del self._collapsed[_collapse(topic.name)]
+        self._note_change()
+
+    def _note_change(self) -> None:
         self.version += 1
         self.derived.clear()
 

@@ -241,12 +241,14 @@ def iter_records(
     """
     header = read_header(batch)
     try:
-        body = decompress(
-            header.codec, memoryview(batch)[RECORD_BATCH_HEADER_BYTES : header.size_bytes], decompressed_bytes_max
-        )
-        yield from _records(body, header)
+        yield from _records(_content(batch, header, decompressed_bytes_max), header)
     except (DecodeError, IndexError, UnicodeDecodeError) as error:
         raise CorruptMessage(f"the batch at offset {header.base_offset} cannot be read: {error}") from error
+
+
+def _content(batch: bytes | memoryview, header: BatchHeader, bytes_max: int) -> bytes:
+    """What follows the header, decompressed."""
+    return decompress(header.codec, memoryview(batch)[RECORD_BATCH_HEADER_BYTES : header.size_bytes], bytes_max)
 
 
 def _records(body: bytes, header: BatchHeader) -> Iterator[Record]:
@@ -422,9 +424,7 @@ def recompress(
     """The same records in another codec. Raises CorruptMessage when they cannot be decompressed."""
     header = read_header(batch)
     try:
-        body = decompress(
-            header.codec, memoryview(batch)[RECORD_BATCH_HEADER_BYTES : header.size_bytes], decompressed_bytes_max
-        )
+        body = _content(batch, header, decompressed_bytes_max)
     except DecodeError as error:
         raise CorruptMessage(str(error)) from error
     attributes = header.attributes & ~CODEC_MASK | codec

@@ -123,7 +123,7 @@ function dressed(figure, ink) {
     xaxis: { ...axis, showgrid: false, nticks: 6, ...figure.layout.xaxis },
     yaxis: { ...axis, nticks: 5, rangemode: "tozero", ...figure.layout.yaxis },
   };
-  if (figure.layout.yaxis2) layout.yaxis2 = { ...axis, nticks: 5, rangemode: "tozero", showgrid: false, overlaying: "y", side: "right", ...figure.layout.yaxis2 };
+  if (figure.layout.yaxis2) layout.yaxis2 = { ...axis, tickmode: "auto", nticks: 5, rangemode: "tozero", showgrid: false, overlaying: "y", side: "right", ...figure.layout.yaxis2 };
   return { data, layout };
 }
 

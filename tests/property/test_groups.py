@@ -1,8 +1,8 @@
 """Random histories of a consumer group: members that join, sync, crash, return and leave, a broker that restarts.
 
-The members behave as clients do and the leader assigns properly; then, whatever the order of events, no partition has two
-owners in one generation, generations only rise, committed offsets are exactly those last acknowledged, and nobody waits
-for ever.
+The members behave as clients do and the leader assigns properly; then, whatever the order of events, no partition has
+two owners in one generation, generations only rise, committed offsets are exactly those last acknowledged, and nobody
+waits for ever.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Records in (REST API v2): `POST /topics/{topic}` and `/topics/{topic}/partitions/{partition}`."""
 
 from collections.abc import Sequence
-from typing import TypeVar
 
 import msgspec
 
@@ -18,7 +17,7 @@ from app.rest.formats import FORMAT_BY_MEDIA_TYPE, NULL, EmbeddedFormat, json_by
 from app.rest.http import Request, Response
 from app.rest.json_body import compact, decode, encode
 from app.rest.negotiation import V2_OFFERS, V2_PRODUCE_CONSUMED, parse_content_type
-from app.rest.placing import Appended, Placed, partition_count, place, start_appends
+from app.rest.placing import Appended, Placement, partition_count
 from app.rest.routing import Routes
 from app.rest.v2.metadata import partition_number
 from broker.errors import (
@@ -61,8 +60,6 @@ class _SchemaRequest(_JsonRequest):
     value_schema_id: int | None = None
 
 
-AnyRecord = TypeVar("AnyRecord", _BinaryRecord, _JsonRecord)
-
 _binary_decoder = msgspec.json.Decoder(_BinaryRequest)
 _json_decoder = msgspec.json.Decoder(_JsonRequest)
 _schema_decoder = msgspec.json.Decoder(_SchemaRequest)
@@ -71,60 +68,70 @@ _schema_decoder = msgspec.json.Decoder(_SchemaRequest)
 @routes.on("POST", "/topics/{topic}")
 async def produce_to_topic(request: Request, topic: str) -> Response:
     """Append records; their own `partition` wins, then the key's, then whichever has its turn."""
-    records = _read_records(await request.body(), request)
+    body = await request.body()
+    records, wishes = _read_records(body, request)
     count = await partition_count(request.context.producer, topic)
-    return await _produce(request, topic, records, count)
+    placement = Placement(request.context.producer, request.context.sticky_partitions, topic, count)
+    started = placement.start(records, wishes, size_bytes=len(body))
+    return _answer(request, [await append.outcome() for append in started], record_count=len(records))
 
 
 @routes.on("POST", "/topics/{topic}/partitions/{partition}")
 async def produce_to_partition(request: Request, topic: str, number: str) -> Response:
     """Append records to one partition; a record's own `partition` still wins."""
     partition = partition_number(number)
-    records = _read_records(await request.body(), request)
+    body = await request.body()
+    records, own = _read_records(body, request)
     count = await partition_count(request.context.producer, topic)
     if not 0 <= partition < count:
         raise PartitionNotFound
-    placed = [(record, partition if own is None else own) for record, own in records]
-    return await _produce(request, topic, placed, count)
+    wishes = [partition if wish is None else wish for wish in own or [None] * len(records)]
+    placement = Placement(request.context.producer, request.context.sticky_partitions, topic, count)
+    started = placement.start(records, wishes, size_bytes=len(body))
+    return _answer(request, [await append.outcome() for append in started], record_count=len(records))
 
 
-async def _produce(request: Request, topic: str, records: Sequence[Placed], count: int) -> Response:
-    context = request.context
-    groups = place(topic, records, count, context.sticky_partitions)
-    started = start_appends(context.producer, topic, groups, count)
-    outcomes = [await append.outcome(topic) for append in started]
-    return _answer(request, outcomes, record_count=len(records))
-
-
-def _read_records(body: bytes, request: Request) -> list[Placed]:
-    """The records of a request, each with the partition that it names itself."""
+def _read_records(body: bytes, request: Request) -> tuple[list[RecordToSend], list[int | None] | None]:
+    """The records of a request, and the partitions that they ask for (None: none does)."""
     embedded = FORMAT_BY_MEDIA_TYPE.get(parse_content_type(request.headers.get(b"content-type", b"")).name)
     if embedded is None:  # neither a body nor a type for it
         raise UnsupportedMediaType
     if embedded is EmbeddedFormat.JSON:
-        # A record is built anew for Kafka, so no part of the request's body stays in memory with it.
-        return [
-            (RecordToSend(json_bytes(one.key) if one.key is not NULL else None, json_bytes(one.value)), one.partition)
-            for one in _checked(decode(_json_decoder, compact(body)).records)
+        of_json = decode(_json_decoder, compact(body)).records
+        wishes = _wishes(of_json)
+        # json_bytes written out: a call per record is a third of this.
+        records = [
+            RecordToSend(
+                None if one.key is NULL or (key := bytes(one.key)) == b"null" else key,
+                None if (value := bytes(one.value)) == b"null" else value,
+            )
+            for one in of_json or ()
         ]
-    if embedded is EmbeddedFormat.BINARY:
-        return [
-            (RecordToSend(one.key, one.value), one.partition) for one in _checked(decode(_binary_decoder, body).records)
-        ]
-    _check_schemas(decode(_schema_decoder, compact(body)))
-    raise no_registry(embedded)
+    elif embedded is EmbeddedFormat.BINARY:
+        of_binary = decode(_binary_decoder, body).records
+        wishes = _wishes(of_binary)
+        records = [RecordToSend(one.key, one.value) for one in of_binary or ()]
+    else:
+        _check_schemas(decode(_schema_decoder, compact(body)))
+        raise no_registry(embedded)
+    return records, wishes
 
 
-def _checked(records: list[AnyRecord] | None) -> list[AnyRecord]:
+def _wishes(records: Sequence[_BinaryRecord] | Sequence[_JsonRecord] | None) -> list[int | None] | None:
+    """Raises Unprocessable when there are no records, or one asks for a partition below 0."""
     if not records:
         raise Unprocessable("records may not be empty")
-    if any(record.partition is not None and record.partition < 0 for record in records):
+    wishes = [record.partition for record in records]
+    if wishes.count(None) == len(wishes):
+        return None
+    if any(wish is not None and wish < 0 for wish in wishes):
         raise Unprocessable("records.partition must be greater than or equal to 0")
-    return records
+    return wishes
 
 
 def _check_schemas(request: _SchemaRequest) -> None:
-    records = _checked(request.records)
+    _wishes(request.records)
+    records = request.records or []
     has_keys = any(json_bytes(record.key) is not None for record in records)
     if has_keys and request.key_schema is None and request.key_schema_id is None:
         raise KeySchemaMissing

@@ -34,7 +34,7 @@ from app.rest.errors import (
 from app.rest.formats import NULL, json_bytes, no_registry
 from app.rest.http import ClientDisconnected, Request, Response
 from app.rest.json_body import compact, decode, encode, read_utf8, to_utf8
-from app.rest.placing import Appended, Placed, Started, partition_count, place, start_appends
+from app.rest.placing import Appended, Placement, Started, partition_count
 from app.rest.v3.json_stream import JsonObjects
 from app.rest.v3.resources import find_cluster, v3_routes
 from broker.errors import KafkaError
@@ -261,7 +261,7 @@ class _Chunk:
         if self.target is None:
             return [one for one in self.order if isinstance(one, _Failure)]
         target = self.target
-        outcomes: list[Appended] = [await append.outcome(target.topic) for append in self.started]
+        outcomes: list[Appended] = [await append.outcome() for append in self.started]
         told: dict[int, _Receipt | _Failure] = {}
         for outcome in outcomes:
             for position, index in enumerate(outcome.indexes):
@@ -286,7 +286,7 @@ class _Target:
         """Hand the records of some JSON objects to the producer. Nothing after malformed JSON is looked at."""
         order: list[_Accepted | _Failure] = []
         accepted: list[_Accepted] = []
-        placed: list[Placed] = []
+        wishes: list[int | None] = []
         is_malformed = False
         now_ms = self.context.clock.now_ms()
         for text in objects:
@@ -301,18 +301,21 @@ class _Target:
                 continue
             order.append(one)
             accepted.append(one)
-            placed.append((one.record, wish))
-        if not placed:
+            wishes.append(wish)
+        if not accepted:
             return _Chunk(self, order, [], [], is_malformed)
         try:
             count = await partition_count(self.context.producer, self.topic)
         except (RestError, KafkaError, ClusterUnreachable) as error:
             told: list[_Accepted | _Failure] = [one if isinstance(one, _Failure) else _failure(error) for one in order]
             return _Chunk(self, told, [], [], is_malformed)
-        groups = place(self.topic, placed, count, self.context.sticky_partitions)
-        return _Chunk(
-            self, order, accepted, start_appends(self.context.producer, self.topic, groups, count), is_malformed
+        placement = Placement(self.context.producer, self.context.sticky_partitions, self.topic, count)
+        started = placement.start(
+            [one.record for one in accepted],
+            None if wishes.count(None) == len(wishes) else wishes,
+            size_bytes=sum(len(text) for text in objects),
         )
+        return _Chunk(self, order, accepted, started, is_malformed)
 
     def receipt(self, accepted: _Accepted, partition: int, offset: int) -> _Receipt:
         record = accepted.record

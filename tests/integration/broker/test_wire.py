@@ -321,9 +321,7 @@ def test_max_bytes_is_for_the_whole_response(broker: Broker, wire: WireClient, f
     assert [partition.high_watermark for partition in partitions] == [1, 1, 1]
 
 
-@pytest.mark.parametrize(
-    ("offset", "partition", "code"), [(11, 0, 1), (-1, 0, 1), (0, 5, 3), (10, 0, 0)], ids=str
-)
+@pytest.mark.parametrize(("offset", "partition", "code"), [(11, 0, 1), (-1, 0, 1), (0, 5, 3), (10, 0, 0)], ids=str)
 def test_fetch_errors(wire: WireClient, ten: str, offset: int, partition: int, code: int):
     answer = fetched(wire, ten, offset, partition=partition)
     assert answer.error_code == code

@@ -10,7 +10,7 @@ from broker.errors import NONE, KafkaError
 from broker.groups.coordinator import GroupCoordinator
 from broker.groups.deadlines import Now
 from broker.groups.members import Client
-from broker.groups.offsets import OffsetStore, PartitionOffset
+from broker.groups.offsets import OffsetStore, PartitionOffset, WhenDurable
 from broker.groups.records import CommittedOffset, OffsetsRecord
 from broker.protocol.messages.describe_groups import DescribedGroup
 from broker.protocol.messages.heartbeat import HeartbeatRequest
@@ -43,6 +43,13 @@ class MemoryOffsetsLog:
         if self.failure is not None:
             raise self.failure
         self.batches.append((group_id, list(records)))
+
+    @property
+    def is_strict(self) -> bool:
+        return False
+
+    def when_durable(self, group_id: str, callback: WhenDurable) -> None:
+        callback(None)
 
     def read(self) -> Iterator[OffsetsRecord]:
         return iter([record for _, records in self.batches for record in records])

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from broker.config import BrokerConfig
 from broker.errors import (
     NONE,
     CoordinatorNotAvailable,
@@ -155,6 +156,7 @@ def test_retried_join_replaces_the_one_that_waits(groups: GroupDriver) -> None:
     second, abandoned = groups.new_member()
     retried = groups.join(member_id=second)
     assert abandoned.error == RebalanceInProgress.code
+    assert retried.is_waiting, "two requests of one member are not two members"
     groups.join(member_id=first)
     assert retried.error == NONE
 
@@ -385,6 +387,7 @@ def test_last_member_leaving_empties_the_group(groups: GroupDriver) -> None:
     assert groups.leave(member_id) == [NONE]
     assert groups.state() == "Empty"
     assert groups.leave(member_id) == [UnknownMemberId.code]
+    assert groups.coordinator.next_deadline_ms() == BrokerConfig().offsets_retention_check_interval_ms
 
 
 def test_each_leaving_member_gets_its_own_answer(groups: GroupDriver) -> None:
@@ -528,6 +531,19 @@ def test_rebalance_with_only_absent_static_members_waits_until_they_expire(group
     assert groups.state() == "Empty"
 
 
+def test_returning_static_member_that_does_not_sync_is_out_after_the_rebalance_timeout(groups: GroupDriver) -> None:
+    members, _ = static_group(groups, "i1", "i2")
+    groups.join(member_id=members[0], instance="i1")
+    generation_id = groups.join(member_id=members[1], instance="i2").response.generation_id
+    groups.sync(members[0], generation_id, instance="i1")
+    returned = groups.join(instance="i2").response.member_id
+    for _ in range(REBALANCE_MS // 5_000):
+        groups.heartbeat(members[0], generation_id, instance="i1")
+        groups.heartbeat(returned, generation_id, instance="i2")
+        groups.passes(5_000)
+    assert [each.group_instance_id for each in groups.describe().members] == ["i1"]
+
+
 def test_administrator_removes_a_static_member_by_its_instance_alone(groups: GroupDriver) -> None:
     static_group(groups, "i1", "i2")
     assert groups.leave(("", "i2"), ("", "nobody")) == [NONE, UnknownMemberId.code]
@@ -569,6 +585,8 @@ def test_closing_answers_everyone_who_waits(groups: GroupDriver) -> None:
     groups.coordinator.close()
     assert answer.error == NotCoordinator.code
     assert groups.coordinator.next_deadline_ms() is None
+    assert groups.join().error == NotCoordinator.code
+    assert groups.heartbeat("m", 1) == NotCoordinator.code
 
 
 def test_two_hundred_members_storming_in_share_one_generation() -> None:

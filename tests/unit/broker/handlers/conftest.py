@@ -17,10 +17,13 @@ from broker.metadata.dynamic_configs import DynamicConfigs
 from broker.metadata.topics import TopicRegistry
 from broker.producer_ids import ProducerIds
 from broker.protocol.api_keys import ApiKey
+from tests.unit.broker.handlers.asking_groups import GroupApis
 
 
 class ForgetfulOffsetsLog:
     """Keeps nothing: what these tests need of groups is in memory anyway."""
+
+    is_strict = False
 
     def append(self, group_id, records, *, wall_ms):
         pass
@@ -85,3 +88,9 @@ def make_broker(tmp_path):
 @pytest.fixture
 def handler_broker(make_broker):
     return make_broker()
+
+
+@pytest.fixture
+def groups(handler_broker):
+    """The group APIs of that broker, with a topic `t` of two partitions."""
+    return GroupApis(handler_broker)

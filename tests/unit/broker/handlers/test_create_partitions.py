@@ -52,6 +52,7 @@ def test_validate_only_grows_nothing(handler_broker, topics):
         (4, [[9]], 39, "The manual partition assignment includes broker 9, but no such broker is registered."),
         (4, [[1, 2]], 39, "The manual partition assignment includes broker 2, but no such broker is registered."),
         (4, [[1, 1]], 39, "The manual partition assignment includes the broker 1 more than once."),
+        (10_004, None, 44, "Excessively large number of partitions per request."),  # Kafka: -1, no message
         (4, [[]], 39, "The manual partition assignment includes an empty replica list."),
     ],
 )

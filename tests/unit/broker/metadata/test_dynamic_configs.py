@@ -61,6 +61,12 @@ def test_topic_configs_are_checked_before_they_reach_a_log(configs):
         configs.log_config({"nope": "1"})
 
 
+def test_a_key_without_a_value_is_as_good_as_not_there(tmp_path):
+    # Ours; such lines stand in properties files that people copy.
+    config = DynamicConfigs(tmp_path, broker_config({"log.retention.ms": "", "log.cleanup.policy": ""})).log_config({})
+    assert (config.retention_ms, config.cleanup_policy) == (604_800_000, "")
+
+
 def test_layers_are_shown_strongest_first(configs):
     configs.replace({"log.segment.bytes": "3000000"}, for_cluster=True)
     configs.replace({"log.segment.bytes": "4000000"}, for_cluster=False)
@@ -100,7 +106,7 @@ def test_what_cannot_change_is_read_only(configs, name, is_read_only):
 
 def test_the_node_id_is_a_static_config_and_so_is_its_older_name(configs):
     assert described(configs, "node.id").source == 4
-    assert described(configs, "broker.id").value == "-1"
+    assert synonyms(configs, "broker.id") == [("broker.id", "1", 4), ("broker.id", "-1", 5)]
 
 
 def test_passwords_and_unknown_configs_are_never_shown(configs):

@@ -1,0 +1,84 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.rest.errors import MalformedJson
+from app.rest.v3.json_stream import JsonObjects
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text('"\\{}[]a', max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+OBJECTS = st.lists(st.dictionaries(st.text(max_size=4), JSON_VALUES, max_size=4), max_size=5)
+
+
+@given(
+    objects=OBJECTS,
+    separator=st.sampled_from([b"", b"\n", b" \r\n\t"]),
+    ascii_only=st.booleans(),
+    cuts=st.lists(st.integers(1, 9), min_size=1),
+)
+def test_any_split_of_the_stream_gives_the_same_objects(
+    objects: list[object], separator: bytes, ascii_only: bool, cuts: list[int]
+) -> None:
+    texts = [json.dumps(one, ensure_ascii=ascii_only).encode() for one in objects]
+    stream = b"".join(text + separator for text in texts)
+    reader, found, at, turn = JsonObjects(10_000), [], 0, 0
+    while at < len(stream):
+        found += reader.feed(stream[at : at + cuts[turn % len(cuts)]])
+        at += cuts[turn % len(cuts)]
+        turn += 1
+    reader.finish()
+    assert found == texts
+    assert reader.error is None
+
+
+@pytest.mark.parametrize(
+    ("stream", "whole"),
+    [
+        (b'{"a":1}[{"b":2}]', [b'{"a":1}']),
+        (b'{"a":1},{"b":2}', [b'{"a":1}']),
+        (b"[]", []),
+        (b"1", []),
+        (b'"x"', []),
+        (b'{"a":1}}', [b'{"a":1}']),
+        (b'{} "unfinished', [b"{}"]),
+        (b"nonsense", []),
+    ],
+)
+def test_what_is_no_object_is_an_error_after_those_before_it(stream: bytes, whole: list[bytes]) -> None:
+    reader = JsonObjects(100)
+    assert reader.feed(stream) == whole
+    assert isinstance(reader.error, MalformedJson)
+    assert reader.feed(b"{}") == []
+
+
+def test_an_end_inside_an_object_is_an_error() -> None:
+    reader = JsonObjects(100)
+    assert reader.feed(b'{"a":"b') == []
+    assert reader.error is None
+    reader.finish()
+    assert isinstance(reader.error, MalformedJson)
+
+
+def test_an_object_larger_than_allowed_is_an_error_before_it_is_whole() -> None:
+    reader = JsonObjects(100)
+    assert reader.feed(b'{"a":1}{"b":"') == [b'{"a":1}']
+    for _ in range(9):
+        assert reader.feed(b"x" * 10) == []
+    assert reader.error is None
+    reader.feed(b"x" * 10)
+    assert reader.error is not None
+
+
+def test_a_long_string_in_many_pieces_is_scanned_once() -> None:
+    reader = JsonObjects(10**9)
+    reader.feed(b'{"a":"')
+    for _ in range(2_000):
+        reader.feed(b"x" + b"\\" * 1001)  # each piece ends in the middle of an escape
+        assert len(reader._buffer) - reader._scanned <= 1
+    assert reader.feed(b'"}') == []
+    assert len(reader.feed(b'"}')) == 1

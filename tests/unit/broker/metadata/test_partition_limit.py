@@ -1,0 +1,14 @@
+import pytest
+
+from broker.config import BrokerConfig
+from broker.errors import InvalidPartitions
+from broker.metadata.partition_limit import check_partition_limit
+from broker.metadata.topics import Topic
+
+
+def test_all_partitions_together_stay_within_the_limit():
+    topics = [Topic("a", bytes(16), 3, {}), Topic("b", bytes(16), 1, {})]
+    config = BrokerConfig(caudal_partitions_max=6)
+    check_partition_limit(2, topics, config)
+    with pytest.raises(InvalidPartitions, match=r"would have 7 partitions; caudal\.partitions\.max allows 6"):
+        check_partition_limit(3, topics, config)
