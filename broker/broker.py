@@ -171,8 +171,14 @@ class Broker:
                 await asyncio.wait_for(wanted.wait(), self.config.caudal_flush_interval_ms / 1000)
             wanted.clear()
             job = self._open_logs.start_flush(self._clock.now_ms())
-            if job is not None:
-                await asyncio.to_thread(job.run)
+            if job is None:
+                continue
+            # A stop must not leave a flush half accounted for.
+            in_thread = asyncio.ensure_future(asyncio.to_thread(job.run))
+            try:
+                await asyncio.shield(in_thread)
+            finally:
+                await in_thread
                 job.finish()
 
     async def _tick_groups(self) -> None:

@@ -166,15 +166,15 @@ _EFFECTIVE: Final = {
 
 def broker_config(given: Mapping[str, str]) -> BrokerConfig:
     """Check settings given by Kafka's names and type them. Raises ConfigError for the first one that cannot be used."""
-    for name, text in given.items():
-        _check(name, text)
+    for name, given_text in given.items():
+        _check(name, given_text)
     if "broker.id" in given and "node.id" not in given:
         given = {**given, "node.id": given["broker.id"]}
     typed: dict[str, Any] = {}
     for attribute, name in _EFFECTIVE.items():
         definition = DEFINITIONS[name]
-        value = given[name] if name in given else definition.default
-        typed[attribute] = None if value is None else typed_value(definition, value)
+        text = given.get(name) or definition.default
+        typed[attribute] = None if text is None else typed_value(definition, text)
     return BrokerConfig(**typed, listeners=_listeners(given), given=dict(given))
 
 

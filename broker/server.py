@@ -32,7 +32,11 @@ HELD_BYTES_MAX: Final = 64 * 1024
 JOINED_BYTES_MAX: Final = 16 * 1024
 """Small answers are joined to one piece, which is cheaper than handing over several."""
 
+TOGETHER_BYTES_MAX: Final = 64 * 1024
+"""Answers to requests that arrived together leave together, with one system call, up to this many bytes."""
+
 SWEEPS_PER_IDLE_TIME: Final = 10
+HURRY_SECONDS: Final = 0.5
 STOP_SECONDS: Final = 5.0
 
 
@@ -95,11 +99,18 @@ class Server:
             self._sweep_timer.cancel()
         for connection in tuple(self.connections):
             connection.hurry()
-        deadline = asyncio.get_running_loop().time() + STOP_SECONDS
-        while self.connections and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(0.01)
+        await self._until(lambda: not any(connection.is_waiting for connection in self.connections), HURRY_SECONDS)
+        for connection in tuple(self.connections):
+            connection.close()
+        await self._until(lambda: not self.connections, STOP_SECONDS)
         for connection in tuple(self.connections):
             connection.abort()
+
+    async def _until(self, claim: Callable[[], bool], seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while not claim() and loop.time() < deadline:
+            await asyncio.sleep(0.005)
 
     def may_connect(self, host: str) -> bool:
         """Whether one more connection from that host is within the limits; says so once when it is not."""
@@ -157,6 +168,8 @@ class ClientProtocol(asyncio.BufferedProtocol):
         "_reader",
         "_server",
         "_task",
+        "_together",
+        "_together_bytes",
         "_transport",
         "_unsent",
         "active_sweep",
@@ -177,6 +190,8 @@ class ClientProtocol(asyncio.BufferedProtocol):
         self._is_reading = True
         self._is_closing = False
         self._unsent: deque[bytes | memoryview | FileSpan] = deque()
+        self._together: list[bytes] | None = None
+        self._together_bytes = 0
         self.active_sweep = server.sweep
 
     @property
@@ -224,11 +239,10 @@ class ClientProtocol(asyncio.BufferedProtocol):
         self.active_sweep = self._server.sweep
         try:
             frames = self._reader.received(nbytes)
-            for frame in frames:
-                if self._pending is None and self._is_writable and not self._held:
-                    self._answer(frame)
-                elif not self._is_closing:
-                    self._hold(frame)
+            if len(frames) > 1:
+                self._answer_together(frames)
+            elif frames:
+                self._answer_or_hold(frames[0])
         except BadRequest as bad:
             self._refuse(bad)
 
@@ -258,12 +272,27 @@ class ClientProtocol(asyncio.BufferedProtocol):
             self._transport.abort()
 
     def hurry(self) -> None:
-        """The server stops: answer what waits, then close."""
+        """The server stops: answer what waits, take no more requests."""
+        self._held.clear()
         self._read(False)
+        self._is_closing = True
         if self._pending is not None and isinstance(self._pending.response, DelayedResponse):
             self._pending.response.on_hurry()
-        self._held.clear()
-        self.close()
+
+    def _answer_together(self, frames: list[memoryview]) -> None:
+        self._together = []
+        try:
+            for frame in frames:
+                self._answer_or_hold(frame)
+        finally:
+            self._send_together()
+            self._together = None
+
+    def _answer_or_hold(self, frame: memoryview) -> None:
+        if self._pending is None and self._is_writable and not self._held:
+            self._answer(frame)
+        elif not self._is_closing:
+            self._hold(frame)
 
     def _answer(self, frame: memoryview) -> None:
         assert self._connection is not None
@@ -308,12 +337,27 @@ class ClientProtocol(asyncio.BufferedProtocol):
     def _send(self, chunks: Chunks) -> None:
         assert self._transport is not None
         if len(chunks) == 2 and len(chunks[1]) <= JOINED_BYTES_MAX:
-            self._transport.write(b"".join(cast(list[bytes], chunks)))
-        elif any(type(chunk) is FileSpan for chunk in chunks):
+            joined = b"".join(cast(list[bytes], chunks))
+            if self._together is None:
+                self._transport.write(joined)
+                return
+            self._together.append(joined)
+            self._together_bytes += len(joined)
+            if self._together_bytes > TOGETHER_BYTES_MAX:
+                self._send_together()
+            return
+        self._send_together()
+        if any(type(chunk) is FileSpan for chunk in chunks):
             self._unsent.extend(chunks)
             self._send_unsent()
         else:
             self._transport.writelines(cast(list[bytes], chunks))
+
+    def _send_together(self) -> None:
+        if self._together and self._transport is not None:
+            self._transport.writelines(self._together)
+            self._together = []
+            self._together_bytes = 0
 
     def _send_unsent(self) -> None:
         """Read from files and send, piece by piece, as long as the client takes it."""

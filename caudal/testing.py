@@ -47,7 +47,8 @@ class Broker:
     """A broker process for tests.
 
     `settings` are Kafka's broker configs (`{"num.partitions": "3"}`). Without `data_folder` it keeps its records in a
-    temporary folder that goes away with it. The port stays the same over `restart`.
+    temporary folder that goes away with it. The port stays the same over `restart`. Its log is appended to `log_file`,
+    or else goes where the test's own stderr goes.
     """
 
     def __init__(
@@ -56,9 +57,11 @@ class Broker:
         settings: Mapping[str, str] | None = None,
         data_folder: Path | str | None = None,
         port: int = 0,
+        log_file: Path | str | None = None,
     ) -> None:
         self.settings = dict(settings or {})
         self.port = port
+        self.log_file = None if log_file is None else Path(log_file)
         self.cluster_id = ""
         self._is_temporary = data_folder is None
         self._given_folder = None if data_folder is None else Path(data_folder)
@@ -95,18 +98,16 @@ class Broker:
         """Start the process and wait until clients can connect. Raises BrokerFailedError in the broker's own words."""
         if self._folder is None:
             self._folder = self._given_folder or Path(tempfile.mkdtemp(prefix="caudal-broker-"))
-        command = [sys.executable, "-m", "broker", "--data-dir", str(self._folder)]
-        command += ["--listener", f"127.0.0.1:{self.port}", "--exit-with-stdin"]
-        for key, value in self.settings.items():
-            command += ["--set", f"{key}={value}"]
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,  # Ctrl-C in the test run reaches the test, which then stops the broker.
-            env={**os.environ, "PYTHONPATH": _python_path()},
-        )
+        with open(self.log_file, "ab") if self.log_file else contextlib.nullcontext() as log:
+            self._process = subprocess.Popen(
+                self._command(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                start_new_session=True,  # Ctrl-C in the test run reaches the test, which then stops the broker.
+                env={**os.environ, "PYTHONPATH": _python_path()},
+            )
         ready = self._read_ready_line(self._process)
         if "error" in ready:
             self._forget_process(signal.SIGKILL)
@@ -154,6 +155,13 @@ class Broker:
         result = response.topics[0]
         if result.error_code:
             raise by_code(result.error_code)(result.error_message)
+
+    def _command(self) -> list[str]:
+        command = [sys.executable, "-m", "broker", "--data-dir", str(self.data_folder)]
+        command += ["--listener", f"127.0.0.1:{self.port}", "--exit-with-stdin"]
+        for key, value in self.settings.items():
+            command += ["--set", f"{key}={value}"]
+        return command
 
     def _running(self) -> subprocess.Popen[str]:
         if self._process is None:

@@ -239,8 +239,10 @@ class MemoryCluster:
         if not topic.name or len(topic.name) > 249 or set(topic.name) <= {"."}:
             raise InvalidTopicException(f"Topic name is invalid: '{topic.name}'")
         assignments = topic.replica_assignments
-        partition_count = len(assignments) if assignments else topic.partition_count or 1
-        factor = len(next(iter(assignments.values()))) if assignments else topic.replication_factor or 1
+        partition_count = 1 if topic.partition_count is None else topic.partition_count
+        factor = 1 if topic.replication_factor is None else topic.replication_factor
+        if assignments:
+            partition_count, factor = len(assignments), len(next(iter(assignments.values())))
         if partition_count < 1:
             raise InvalidPartitions("Number of partitions was set to an invalid non-positive value.")
         if not 0 < factor <= len(self.alive):

@@ -1,12 +1,10 @@
 """One line about each broker: what it leads and holds, how even that is, how full its disks are."""
 
-from collections import Counter
 from dataclasses import dataclass
 
+from app.cluster.partitions import PartitionFacts, examine_partitions
 from app.cluster.snapshot import ClusterSnapshot
 from app.kafka.ports import BrokerNode, LogDirInfo
-
-SKEW_PARTITIONS_MIN = 50  # with fewer, a percentage says nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +20,15 @@ class LogDirUse:
 
 @dataclass(frozen=True, slots=True)
 class BrokerSummary:
-    """None means not known. last_seen_ms is set for a broker that is away; skews are shares of the mean."""
+    """None means not known. last_seen_ms is set for a broker that is away; skews are percent
+    above or below the mean of the live brokers."""
 
     node: BrokerNode
     is_up: bool
     last_seen_ms: int | None
     role: str
     leader_count: int
-    replica_count: int
+    replica_count: int | None
     leader_skew: float | None
     replica_skew: float | None
     size_bytes: int | None
@@ -39,23 +38,13 @@ class BrokerSummary:
 
 def summarise_brokers(snapshot: ClusterSnapshot) -> tuple[BrokerSummary, ...]:
     """Every broker that is up, and those seen in the last 24 h that are not."""
-    leaders: Counter[int] = Counter()
-    replicas: Counter[int] = Counter()
-    for topic in snapshot.topics.values():
-        for partition in topic.partitions:
-            leaders[partition.leader_id] += 1
-            replicas.update(partition.replicas)
+    facts = examine_partitions(snapshot)
     up = {broker.broker_id: broker for broker in snapshot.brokers}
     known = {broker_id: node for broker_id, (node, _) in snapshot.known_brokers.items()} | up
-    return tuple(
-        _summarise(snapshot, known[broker_id], broker_id in up, leaders, replicas) for broker_id in sorted(known)
-    )
+    return tuple(_summarise(snapshot, known[broker_id], broker_id in up, facts) for broker_id in sorted(known))
 
 
-def _summarise(
-    snapshot: ClusterSnapshot, node: BrokerNode, is_up: bool, leaders: Counter[int], replicas: Counter[int]
-) -> BrokerSummary:
-    live = len(snapshot.brokers)
+def _summarise(snapshot: ClusterSnapshot, node: BrokerNode, is_up: bool, facts: PartitionFacts) -> BrokerSummary:
     dirs = [one for one in snapshot.log_dirs if one.broker_id == node.broker_id]
     uses = [use for one in dirs if (use := _use(one)) is not None]
     return BrokerSummary(
@@ -63,10 +52,10 @@ def _summarise(
         is_up=is_up,
         last_seen_ms=None if is_up else snapshot.known_brokers[node.broker_id][1],
         role=_role(snapshot, node.broker_id),
-        leader_count=leaders[node.broker_id],
-        replica_count=replicas[node.broker_id],
-        leader_skew=_skew(leaders, node.broker_id, live) if is_up else None,
-        replica_skew=_skew(replicas, node.broker_id, live) if is_up else None,
+        leader_count=facts.leader_counts.get(node.broker_id, 0),
+        replica_count=facts.replica_counts.get(node.broker_id) if is_up else None,
+        leader_skew=facts.leader_skew.get(node.broker_id),
+        replica_skew=facts.replica_skew.get(node.broker_id),
         size_bytes=sum(one.size_bytes for each in dirs for one in each.replicas if not one.is_future) if dirs else None,
         fullest=max(uses, key=lambda use: use.used_share, default=None),
         failed_dir_count=sum(one.error_code != 0 for one in dirs),
@@ -83,15 +72,6 @@ def _role(snapshot: ClusterSnapshot, broker_id: int) -> str:
     if any(voter.node_id == broker_id for voter in quorum.voters):
         return "voter"
     return "observer" if any(one.node_id == broker_id for one in quorum.observers) else ""
-
-
-def _skew(counted: Counter[int], broker_id: int, live: int) -> float | None:
-    """(n - mean) / mean over all live brokers, empty ones included."""
-    total = sum(number for one, number in counted.items() if one >= 0)
-    if total < SKEW_PARTITIONS_MIN or not live:
-        return None
-    mean = total / live
-    return (counted[broker_id] - mean) / mean
 
 
 def _use(log_dir: LogDirInfo) -> LogDirUse | None:

@@ -16,7 +16,7 @@ from app.cluster.lag_status import (
     rewind_of,
     severity_rank,
 )
-from app.cluster.snapshot import ClusterSnapshot, GroupLag, LagStatus, PartitionLag, PartitionOffsets
+from app.cluster.snapshot import GroupLag, LagStatus, PartitionLag, PartitionOffsets
 from app.kafka.ports import CommittedOffset, GroupDescription, GroupMember, GroupState, TopicPartition
 
 _NO_COMMITS: Sequence[Commit] = ()
@@ -276,29 +276,3 @@ def drain_time_s(lag: int, *, produce_rate: float | None, consume_rate: float | 
 
 def _clock(at_ms: int) -> str:
     return time.strftime("%H:%M", time.localtime(at_ms / 1000))
-
-
-# --- the groups page -----------------------------------------------------------------------------------------------
-
-_SORT_KEYS = {
-    "group": lambda one: one.group.group_id,
-    "state": lambda one: one.group.state,
-    "members": lambda one: len(one.group.members),
-    "topics": lambda one: len(one.topics),
-    "lag": lambda one: one.total_lag,
-    "time_lag": lambda one: -1.0 if one.time_lag_s is None else one.time_lag_s,
-    "status": lambda one: -severity_rank(one.status),
-}
-SORT_COLUMNS = tuple(_SORT_KEYS)
-
-
-def list_groups(
-    snapshot: ClusterSnapshot, *, search: str = "", sort: str = "status", descending: bool = True
-) -> tuple[GroupLag, ...]:
-    """Groups whose id contains the search text, sorted over all of them; ties by lag, then by id. Worst first."""
-    wanted = search.casefold()
-    found = [one for one in snapshot.groups.values() if wanted in one.group.group_id.casefold()]
-    found.sort(key=lambda one: one.group.group_id)
-    found.sort(key=lambda one: one.total_lag, reverse=True)
-    found.sort(key=_SORT_KEYS.get(sort, _SORT_KEYS["status"]), reverse=descending)
-    return tuple(found)

@@ -12,7 +12,7 @@ LATE_STATUSES = frozenset({LagStatus.WARN, LagStatus.ERR, LagStatus.STOP, LagSta
 
 @dataclass(frozen=True, slots=True)
 class TopicSummary:
-    """None means not known (yet). size_bytes counts leaders only; record_count is an upper bound on compacted topics."""
+    """None means not known (yet). size_bytes counts leaders only; record_count is at most that on compacted topics."""
 
     name: str
     is_internal: bool

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from urllib.parse import quote
 
-_THIN_SPACE = "\u2009"
+_THIN_SPACE = "\u202f"  # a narrow one at which no line breaks
 _BINARY_UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
 
 

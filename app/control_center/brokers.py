@@ -42,7 +42,7 @@ class BrokerRow:
     role: str
     leader_count: int
     leader_skew: str
-    replica_count: int
+    replica_count: int | None
     replica_skew: str
     size_bytes: int | None
     disk_share: float | None
@@ -112,4 +112,4 @@ def _row(visit: Visit, one: BrokerSummary) -> BrokerRow:
 
 def skew_words(skew: float | None) -> str:
     """'+12 %' against the mean of all live brokers, '' where that says nothing."""
-    return "" if skew is None or abs(skew) < 0.005 else f"{skew * 100:+.0f} %".replace("-", "−")
+    return "" if skew is None or abs(skew) < 0.5 else f"{skew:+.0f} %".replace("-", "−")

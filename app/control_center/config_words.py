@@ -13,7 +13,7 @@ SOURCES = {
     ConfigSource.UNKNOWN: "not known",
 }
 CONFIG_WORDS = {
-    "cleanup.policy": "What happens to old records: delete drops them by age or size, compact keeps the last of each key.",
+    "cleanup.policy": "What happens to old records: delete drops them by age or size, compact keeps each key's last.",
     "compression.type": "How the broker stores batches; producer keeps what the producer chose.",
     "delete.retention.ms": "How long a deletion mark (a record without value) stays in a compacted topic.",
     "file.delete.delay.ms": "How long a deleted segment's files stay on disk.",
@@ -35,7 +35,7 @@ CONFIG_WORDS = {
     "segment.index.bytes": "How large the index of one segment may grow.",
     "segment.jitter.ms": "A random delay, so that many segments do not roll at once.",
     "segment.ms": "After this time a new segment begins, even when the old one is not full.",
-    "unclean.leader.election.enable": "Whether a copy that is behind may lead when no other is left: records can be lost.",
+    "unclean.leader.election.enable": "Whether a copy that is behind may lead when no other is left, losing records.",
 }
 NO_LIMIT = {"9223372036854775807"}
 

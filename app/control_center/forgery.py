@@ -68,11 +68,11 @@ async def refuse_forgery(request: Request) -> None:
 async def _read_body(request: Request, bytes_max: int) -> bytes:
     announced = request.headers.get("content-length", "0")
     if announced.isdigit() and int(announced) > bytes_max:
-        raise FormTooLarge(f"a form may hold {bytes_max:,} bytes")
+        raise FormTooLarge(f"a form may hold {bytes_max} bytes")
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > bytes_max:
-            raise FormTooLarge(f"a form may hold {bytes_max:,} bytes")
+            raise FormTooLarge(f"a form may hold {bytes_max} bytes")
     request.state.form_body = bytes(body)
     return bytes(body)

@@ -11,7 +11,8 @@ _UNITS_MS = {
     "h": 3_600_000, "hour": 3_600_000, "d": 86_400_000, "day": 86_400_000, "w": 604_800_000, "week": 604_800_000,
     "month": 30 * 86_400_000, "y": 365 * 86_400_000, "year": 365 * 86_400_000,
 }  # fmt: skip
-_AMOUNT = re.compile(r"([0-9][0-9_ ,]*(?:\.[0-9]+)?)\s*([a-zA-Z]*)")
+_AMOUNT = re.compile(r"([0-9][0-9_,\s]*(?:\.[0-9]+)?)\s*([a-zA-Z]*)")
+_SEPARATORS = re.compile(r"[_,\s]")
 _CONFIG_NAME = re.compile(r"[a-zA-Z0-9._-]+")
 
 
@@ -42,12 +43,12 @@ def parse_size_bytes(text: str) -> int:
     powers = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
     if short not in powers:
         raise Unreadable(f"“{unit}” is not a unit of size. Use KiB, MiB, GiB or TiB.")
-    return round(number * 1024 ** powers[short])
+    return int(number * 1024.0 ** powers[short])
 
 
 def parse_count(text: str, *, least: int, most: int, what: str) -> int:
     """A whole number within bounds."""
-    digits = text.strip().replace(",", "").replace("_", "")
+    digits = _SEPARATORS.sub("", text)
     if not (digits.isascii() and digits.isdigit()):
         raise Unreadable(f"Write a whole number of {what}.")
     number = int(digits[:19])
@@ -80,7 +81,7 @@ def _config_lines(text: str) -> Iterator[tuple[str, str]]:
 
 def say_span(milliseconds: int) -> str:
     """The text that parse_span_ms reads back to the same number."""
-    return "forever" if milliseconds < 0 else words.exact_span(milliseconds).replace(",", "")
+    return "forever" if milliseconds < 0 else words.exact_span(milliseconds)
 
 
 def say_size(size_bytes: int) -> str:
@@ -97,7 +98,7 @@ def _amount(text: str, otherwise: str) -> tuple[float, str]:
     match = _AMOUNT.fullmatch(text)
     if match is None:
         raise Unreadable(otherwise)
-    number = match[1].replace("_", "").replace(",", "").replace(" ", "")
+    number = _SEPARATORS.sub("", match[1])
     if len(number) > 18:
         raise Unreadable("This number is too large.")
     return float(number), match[2]

@@ -254,7 +254,7 @@ def _tiles(visit: Visit, group: GroupLag) -> tuple[Tile, ...]:
             left or without or most or "records not read yet",
             f"{here}#partitions",
             late if group.total_lag else "zero",
-            title=f"{group.total_lag:,} records",
+            title=words.plural(group.total_lag, "record"),
         ),
         Tile(
             "Time lag",

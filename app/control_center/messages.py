@@ -1,5 +1,363 @@
-"""placeholder"""
+"""The messages of a topic: the newest, or onwards from an offset or a time; and a form to produce one.
 
-from fastapi import APIRouter
+The only page that waits for Kafka, within a budget that it states. Without JavaScript it is the same page.
+"""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+
+from fastapi import APIRouter, Response
+
+from app.cluster.messages import (
+    BYTES_MAX,
+    SECONDS_MAX,
+    BrowsedRecord,
+    BrowseResult,
+    FromOffset,
+    FromTime,
+    Newer,
+    Newest,
+    Older,
+    Start,
+    browse,
+    format_cursor,
+    parse_cursor,
+)
+from app.cluster.topic_summaries import TopicSummary
+from app.control_center import words
+from app.control_center.errors import explain
+from app.control_center.links import query
+from app.control_center.produce_form import ProduceForm, ProduceFormView, build_form, parse_form
+from app.control_center.record_words import RecordBytes, lay_out
+from app.control_center.tables import Column, Table
+from app.control_center.topic_head import TopicHead, build_head, find_topic
+from app.control_center.visit import Asked, Visit
+from app.control_center.words import Moment, Zone
+from app.kafka.ports import ClusterUnreachable
+from broker.errors import KafkaError
 
 router = APIRouter()
+
+LIMITS = (25, 50, 100, 200, 500)
+DEFAULT_LIMIT = 50
+BUDGET_FACTORS = (1, 4, 16)
+STARTS = (
+    ("newest", "the newest"),
+    ("oldest", "the oldest"),
+    ("offset", "an offset"),
+    ("time", "a time"),
+)
+
+TABLE: Table[BrowsedRecord] = Table(
+    columns=(
+        Column("partition", "Partition", lambda one: one.partition),
+        Column("offset", "Offset", lambda one: one.offset),
+        Column("timestamp", "Timestamp", lambda one: words.iso(one.timestamp_ms)),
+        Column("key", "Key", lambda one: export_text(one.key)),
+        Column("value", "Value", lambda one: export_text(one.value)),
+        Column("headers", "Headers", lambda one: headers_text(one)),
+    ),
+    default_sort="offset",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderView:
+    name: str
+    value: RecordBytes
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRow:
+    id: str
+    partition: int
+    offset: int
+    offset_href: str
+    at: Moment
+    key: RecordBytes
+    value: RecordBytes
+    headers: tuple[HeaderView, ...]
+    raw_value: str
+
+
+@dataclass(frozen=True, slots=True)
+class BrowseQuery:
+    """The view state of the page, as its query string says it."""
+
+    start: str
+    offset: str
+    at: str
+    partitions: str
+    limit: int
+    is_uncommitted: bool
+    budget: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesPage:
+    head: TopicHead
+    asked: BrowseQuery
+    starts: tuple[tuple[str, str], ...]
+    limits: tuple[int, ...]
+    error: str
+    rows: tuple[RecordRow, ...]
+    words: str
+    budget_words: str
+    more_href: str
+    more_words: str
+    again_href: str
+    csv_href: str
+    json_href: str
+    partition_count: int
+    form: ProduceFormView
+
+
+class BadQuery(ValueError):
+    """The query cannot be read; the message says which part."""
+
+
+@router.get("/clusters/{cluster:name}/topics/{topic:name}/messages")
+async def show_messages(visit: Asked) -> Response:
+    topic = find_topic(visit, visit.request.path_params["topic"])
+    asked = _asked(visit)
+    result: BrowseResult | None = None
+    error = ""
+    if visit.is_reachable:
+        try:
+            result = await _browse(visit, topic, asked)
+        except BadQuery as problem:
+            error = str(problem)
+        except (KafkaError, ClusterUnreachable) as problem:
+            error = explain(problem)
+    else:
+        error = "The cluster is away; its records cannot be read now."
+    if visit.wanted_format == "csv":
+        return TABLE.csv(result.records if result else (), f"{topic.name}.csv")
+    if visit.wanted_format == "json":
+        return visit.json(_as_json(result, error), 200 if result else 503)
+    view = _view(visit, topic, asked, result, error, build_form(visit, topic, ProduceForm.from_query(visit), {}))
+    return _answer(visit, view, "messages/_live.html")
+
+
+@router.post("/clusters/{cluster:name}/topics/{topic:name}/messages")
+async def produce(visit: Asked) -> Response:
+    topic = find_topic(visit, visit.request.path_params["topic"])
+    form = ProduceForm.of(visit.form())
+    record, errors = parse_form(form, topic.partition_count)
+    if record is not None:
+        try:
+            offsets = await visit.access.producer.append(topic.name, record.partition, [record.record])
+            await visit.settle()
+            where = f"partition {record.partition} at offset {offsets[0]}"
+            return visit.done(visit.links.topic(topic.name, "messages"), f"The record was written to {where}.")
+        except (KafkaError, ClusterUnreachable) as error:
+            errors = {"form": explain(error)}
+    view = _view(visit, topic, _asked(visit), None, "", build_form(visit, topic, form, errors))
+    return _answer(visit, view, "messages/_produce.html", status_code=422)
+
+
+def _answer(visit: Visit, view: MessagesPage, fragment: str, *, status_code: int = 200) -> Response:
+    return visit.page(
+        "messages/page.html",
+        fragment,
+        title=f"Messages of {view.head.name}",
+        section="topics",
+        view=view,
+        status_code=status_code,
+    )
+
+
+# --- what was asked ------------------------------------------------------------------------------------------------
+
+
+def _asked(visit: Visit) -> BrowseQuery:
+    start = visit.argument("from", "newest")
+    limit = visit.number_argument("limit", DEFAULT_LIMIT, least=1, most=LIMITS[-1])
+    factor = visit.number_argument("budget", 1)
+    return BrowseQuery(
+        start=start if start in dict(STARTS) else "newest",
+        offset=visit.argument("offset"),
+        at=visit.argument("at"),
+        partitions=visit.argument("p"),
+        limit=limit,
+        is_uncommitted=visit.argument("uncommitted") == "1",
+        budget=factor if factor in BUDGET_FACTORS else 1,
+    )
+
+
+async def _browse(visit: Visit, topic: TopicSummary, asked: BrowseQuery) -> BrowseResult:
+    """Raises BadQuery, KafkaError or ClusterUnreachable."""
+    return await browse(
+        visit.access.admin,
+        visit.snapshot,
+        topic.name,
+        start=_start(visit, asked),
+        partitions=parse_partitions(asked.partitions, topic.partition_count),
+        limit=asked.limit,
+        read_committed=not asked.is_uncommitted,
+        bytes_max=BYTES_MAX * asked.budget,
+        seconds_max=SECONDS_MAX * asked.budget,
+    )
+
+
+def _start(visit: Visit, asked: BrowseQuery) -> Start:
+    try:
+        if older := visit.argument("older"):
+            return Older(parse_cursor(older))
+        if newer := visit.argument("newer"):
+            return Newer(parse_cursor(newer))
+    except ValueError:
+        raise BadQuery("The address of this page was cut. Start again from the newest.") from None
+    if asked.start == "oldest":
+        return FromOffset(0)
+    if asked.start == "offset":
+        if not (asked.offset.isascii() and asked.offset.isdigit()) or len(asked.offset) > 18:
+            raise BadQuery("Write the offset as a whole number.")
+        return FromOffset(int(asked.offset))
+    if asked.start == "time":
+        return FromTime(parse_time_ms(asked.at, visit.zone))
+    return Newest()
+
+
+def parse_partitions(text: str, partition_count: int) -> list[int] | None:
+    """'0, 3-5' -> [0, 3, 4, 5]; empty is None, all of them. Raises BadQuery."""
+    chosen: set[int] = set()
+    for part in text.replace(" ", "").split(","):
+        first, dash, last = part.partition("-")
+        if not part:
+            continue
+        if not first.isdigit() or (dash and not last.isdigit()) or len(part) > 20:
+            raise BadQuery("Write partitions as numbers, for example 0, 3-5.")
+        low, high = int(first), int(last or first)
+        if high >= partition_count or low > high:
+            raise BadQuery(f"The topic has partitions 0 to {partition_count - 1}.")
+        chosen.update(range(low, high + 1))
+    return sorted(chosen) or None
+
+
+def parse_time_ms(text: str, zone: Zone) -> int:
+    """ISO 8601 (the reader's zone where it names none) or milliseconds since the epoch. Raises BadQuery."""
+    if text.isascii() and text.isdigit() and 9 < len(text) < 16:
+        return int(text)
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise BadQuery("Write a time, for example 2026-11-23T14:03 or milliseconds since the epoch.") from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=timezone(timedelta(minutes=zone.offset_minutes)))
+    return int(moment.astimezone(UTC).timestamp() * 1000)
+
+
+# --- what is shown -------------------------------------------------------------------------------------------------
+
+
+def _view(
+    visit: Visit,
+    topic: TopicSummary,
+    asked: BrowseQuery,
+    result: BrowseResult | None,
+    error: str,
+    form: ProduceFormView,
+) -> MessagesPage:
+    arguments = visit.arguments("older", "newer")
+    here = visit.links.topic(topic.name, "messages")
+    return MessagesPage(
+        head=build_head(visit, topic, "messages"),
+        asked=asked,
+        starts=STARTS,
+        limits=LIMITS if asked.limit in LIMITS else tuple(sorted({*LIMITS, asked.limit})),
+        error=error,
+        rows=tuple(_row(visit, topic.name, record) for record in result.records) if result else (),
+        words=_result_words(result) if result else "",
+        budget_words=_budget_words(asked),
+        more_href=_more_href(here, arguments, asked, result),
+        more_words=_more_words(result),
+        again_href=here + query(arguments),
+        csv_href=here + query({**visit.arguments(), "format": "csv"}),
+        json_href=here + query({**visit.arguments(), "format": "json"}),
+        partition_count=topic.partition_count,
+        form=form,
+    )
+
+
+def _budget_words(asked: BrowseQuery) -> str:
+    size, span = words.size(BYTES_MAX * asked.budget), words.span(SECONDS_MAX * asked.budget * 1000)
+    return f"At most {size} and {span} are spent on one look."
+
+
+def _result_words(result: BrowseResult) -> str:
+    unread = [f"{partition} ({name})" for partition, name in sorted(result.unread.items())]
+    return result.words + (f" Not readable now: partition {words.joined(unread)}." if unread else "")
+
+
+def _more_href(here: str, arguments: Mapping[str, str], asked: BrowseQuery, result: BrowseResult | None) -> str:
+    """Where the look goes on; with a larger budget when that was what ended it."""
+    if result is None or not result.cursor:
+        return ""
+    direction = "older" if result.is_backwards else "newer"
+    larger = next((factor for factor in BUDGET_FACTORS if factor > asked.budget), BUDGET_FACTORS[-1])
+    budget = larger if result.stopped_by in ("bytes", "time") else asked.budget
+    return here + query({**arguments, direction: format_cursor(result.cursor), "budget": budget if budget > 1 else ""})
+
+
+def _more_words(result: BrowseResult | None) -> str:
+    if result is None:
+        return ""
+    if result.stopped_by in ("bytes", "time"):
+        return "Go on from here, with a larger budget"
+    return "Older" if result.is_backwards else "Newer"
+
+
+def _row(visit: Visit, topic: str, record: BrowsedRecord) -> RecordRow:
+    key, value = lay_out(record.key), lay_out(record.value)
+    here = {"p": record.partition, "from": "offset", "offset": record.offset}
+    return RecordRow(
+        id=f"r{record.partition}-{record.offset}",
+        partition=record.partition,
+        offset=record.offset,
+        offset_href=visit.links.topic(topic, "messages", **here),
+        at=visit.zone.full(record.timestamp_ms),
+        key=key,
+        value=value,
+        headers=tuple(HeaderView(name, lay_out(each)) for name, each in record.headers),
+        raw_value=base64.b64encode(record.value).decode() if record.value and value.kind == "binary" else "",
+    )
+
+
+def headers_text(record: BrowsedRecord) -> str:
+    return "; ".join(f"{name}={export_text(value)}" for name, value in record.headers)
+
+
+def export_text(data: bytes | None) -> str | None:
+    """The text, or base64 with a mark where the bytes are no text; None for no value at all."""
+    if data is None:
+        return None
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return "base64:" + base64.b64encode(data).decode()
+
+
+def _as_json(result: BrowseResult | None, error: str) -> dict[str, object]:
+    if result is None:
+        return {"error": error}
+    return {
+        "words": result.words,
+        "scanned": result.scanned_offsets,
+        "total": result.total_offsets,
+        "stopped_by": result.stopped_by,
+        "cursor": format_cursor(result.cursor),
+        "records": [
+            {
+                "partition": one.partition,
+                "offset": one.offset,
+                "timestamp": one.timestamp_ms,
+                "key": export_text(one.key),
+                "value": export_text(one.value),
+                "headers": [{"name": name, "value": export_text(value)} for name, value in one.headers],
+            }
+            for one in result.records
+        ],
+    }

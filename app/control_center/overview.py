@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Response
 
 from app.cluster.broker_summaries import fullest_log_dir
+from app.cluster.partitions import PartitionFacts, examine_partitions
 from app.cluster.snapshot import ClusterSnapshot, Finding, Severity
 from app.cluster.topic_summaries import LATE_STATUSES, TopicSummary
 from app.control_center import sparklines, words
@@ -168,9 +169,8 @@ def sentence_of(snapshot: ClusterSnapshot, topic_count: int) -> str:
         f"{words.plural(len(snapshot.brokers), 'broker')}, {words.plural(topic_count, 'topic')}, "
         f"{words.plural(len(snapshot.groups), 'consumer group')}"
     )
-    if late:
-        return f"{counted}. Clients can write and read everything; {words.plural(late, 'group')} {words.is_are(late)} late."
-    return f"{counted}. Clients can write and read everything."
+    late_words = f"; {words.plural(late, 'group')} {words.is_are(late)} late" if late else ""
+    return f"{counted}. Clients can write and read everything{late_words}."
 
 
 def build_findings(visit: Visit) -> tuple[FindingView, ...]:
@@ -193,10 +193,11 @@ def _finding(finding: Finding, links: Links, zone: Zone, now_ms: int) -> Finding
 
 
 def build_tiles(snapshot: ClusterSnapshot, links: Links) -> tuple[Tile, ...]:
+    facts = examine_partitions(snapshot)
     return (
         _brokers_tile(snapshot, links),
-        _offline_tile(snapshot, links),
-        _under_replicated_tile(snapshot, links),
+        _offline_tile(facts, links),
+        _under_replicated_tile(facts, links),
         _groups_tile(snapshot, links),
         _disk_tile(snapshot, links),
         _rate_tile(snapshot, links),
@@ -211,39 +212,26 @@ def _brokers_tile(snapshot: ClusterSnapshot, links: Links) -> Tile:
     return Tile("Brokers", value, leads, links.brokers(), "alarm" if up < known else "")
 
 
-def _offline_tile(snapshot: ClusterSnapshot, links: Links) -> Tile:
-    partitions = [one for topic in snapshot.topics.values() for one in topic.partitions]
-    offline = sum(snapshot.is_offline(one) for one in partitions)
-    tone = "alarm" if offline else "zero"
+def _offline_tile(facts: PartitionFacts, links: Links) -> Tile:
+    offline = len(facts.offline)
     return Tile(
         "Offline partitions",
         words.count(offline),
-        f"of {words.count(len(partitions))}",
-        links.topics(only="offline" if offline else "", internal="1" if offline else ""),
-        tone,
+        f"of {words.count(facts.partition_count)}",
+        links.topics(only="offline", internal="1") if offline else links.topics(),
+        "alarm" if offline else "zero",
     )
 
 
-def _under_replicated_tile(snapshot: ClusterSnapshot, links: Links) -> Tile:
-    partitions = [one for topic in snapshot.topics.values() for one in topic.partitions]
-    short = sum(snapshot.is_under_replicated(one) for one in partitions)
-    at_minimum = sum(
-        len(one.isr) == _min_insync(snapshot, topic.name) and len(one.replicas) > 1
-        for topic in snapshot.topics.values()
-        for one in topic.partitions
-    )
+def _under_replicated_tile(facts: PartitionFacts, links: Links) -> Tile:
+    short, at_minimum = len(facts.under_replicated), len(facts.at_min_isr)
     return Tile(
         "Under-replicated",
         words.count(short),
-        f"{words.count(at_minimum)} at minimum" if at_minimum else f"of {words.count(len(partitions))}",
-        links.topics(only="under-replicated" if short else "", internal="1" if short else ""),
+        f"{words.count(at_minimum)} at minimum" if at_minimum else f"of {words.count(facts.partition_count)}",
+        links.topics(only="under-replicated", internal="1") if short else links.topics(),
         "caution" if short else "zero",
     )
-
-
-def _min_insync(snapshot: ClusterSnapshot, topic: str) -> int:
-    text = snapshot.topic_config(topic, "min.insync.replicas") or "1"
-    return int(text) if text.isdigit() else 1
 
 
 def _groups_tile(snapshot: ClusterSnapshot, links: Links) -> Tile:
@@ -258,7 +246,9 @@ def _disk_tile(snapshot: ClusterSnapshot, links: Links) -> Tile:
     fullest = fullest_log_dir(snapshot)
     if fullest is None:
         stored = sum(snapshot.sizes.values())
-        return Tile("Stored", words.size(stored), "free space is not known", links.brokers(), title=f"{stored:,} bytes")
+        return Tile(
+            "Stored", words.size(stored), "free space is not known", links.brokers(), title=words.plural(stored, "byte")
+        )
     tone = "alarm" if fullest.used_share >= 0.9 else "caution" if fullest.used_share >= 0.8 else ""
     free = f"{words.size(fullest.usable_bytes)} free on broker {fullest.broker_id}"
     return Tile("Fullest disk", words.percent(fullest.used_share), free, links.broker(fullest.broker_id), tone)

@@ -39,8 +39,8 @@ class PartitionFacts:
 
 TABLE: Table[PartitionFacts] = Table(
     columns=(
-        Column("partition", "Partition", lambda one: one.partition, True),
-        Column("leader", "Leader", lambda one: one.leader_id, True),
+        Column("partition", "Partition", lambda one: one.partition),
+        Column("leader", "Leader", lambda one: one.leader_id),
         Column("replicas", "Replicas", lambda one: " ".join(map(str, one.replicas)), False, False),
         Column("out_of_sync", "In sync", lambda one: len(one.out_of_sync), False, True, True),
         Column("start", "Log start", lambda one: one.log_start_offset, True, True, True),

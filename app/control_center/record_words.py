@@ -1,21 +1,22 @@
-"""Bytes of a record as people can read them: JSON, text, or hex. What is shown is the text itself, never a number
-that passed through a float."""
+"""Keys, values and headers on the page: a line to scan, and the whole of it laid out to read.
 
-import json
+What is shown is the text that was stored, never a number that passed through a float.
+"""
+
 import re
 from dataclasses import dataclass
 
-PREVIEW_CHARS = 240
-FULL_CHARS_MAX = 64 * 1024
-HEX_BYTES_MAX = 4 * 1024
-JSON_BYTES_MAX = 256 * 1024
-SCHEMA_HEADER_BYTES = 5  # magic 0, then a 4-byte schema id
+from app.cluster.messages import show
+from app.cluster.words import plural
 
+PREVIEW_CHARS = 240
+SHOWN_BYTES_MAX = 64 * 1024
+HEX_BYTES_MAX = 4 * 1024
 _SPACE = re.compile(r"\s*")
 
 
 @dataclass(frozen=True, slots=True)
-class ShownBytes:
+class RecordBytes:
     """kind: 'null' (no value at all), 'empty' (a value of no bytes), 'json', 'text' or 'binary'.
 
     note says what else is known: the size, a schema id, the number that 4 or 8 bytes make, what was cut.
@@ -27,39 +28,22 @@ class ShownBytes:
     note: str
 
 
-def show(data: bytes | None) -> ShownBytes:
-    if data is None:
-        return ShownBytes("null", "", "", "")
-    if not data:
-        return ShownBytes("empty", "", "", "0 bytes")
-    text = _text(data)
-    if text is None:
-        return _binary(data)
-    kind, full = ("json", indented(text)) if is_json(text) else ("text", text[: FULL_CHARS_MAX + 1])
-    cut = f", first {FULL_CHARS_MAX:,} characters" if len(full) > FULL_CHARS_MAX else ""
-    preview = " ".join(text[: PREVIEW_CHARS * 2].split())[:PREVIEW_CHARS]
-    return ShownBytes(kind, preview, full[:FULL_CHARS_MAX], f"{len(data):,} bytes{cut}")
+def lay_out(data: bytes | None) -> RecordBytes:
+    shown = show(data, bytes_max=SHOWN_BYTES_MAX)
+    if data is None or not data:
+        return RecordBytes(shown.kind, "", "", "")
+    note = ", ".join(part for part in (plural(len(data), "byte"), shown.note, _number_note(data, shown.kind)) if part)
+    if shown.kind == "binary":
+        return RecordBytes("binary", data[:48].hex(" "), hex_dump(data[:HEX_BYTES_MAX]), note)
+    preview = " ".join(shown.text[: 2 * PREVIEW_CHARS].split())[:PREVIEW_CHARS]
+    return RecordBytes(shown.kind, preview, indented(shown.text) if shown.kind == "json" else shown.text, note)
 
 
-def _text(data: bytes) -> str | None:
-    """The bytes as UTF-8, or None when they are not text: bad encoding or control characters."""
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-    is_odd = any((char < " " and char not in "\t\n\r") or char == "\x7f" for char in text)
-    return None if is_odd else text
-
-
-def is_json(text: str) -> bool:
-    """True for objects and arrays: a bare number or word is shown as text."""
-    if len(text) > JSON_BYTES_MAX or not text.lstrip().startswith(("{", "[")):
-        return False
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
+def _number_note(data: bytes, kind: str) -> str:
+    """Keys are often written by Kafka's own integer serialisers: big-endian, 4 or 8 bytes."""
+    if kind != "binary" or len(data) not in (4, 8):
+        return ""
+    return f"as an integer {int.from_bytes(data, 'big', signed=True)}"
 
 
 def indented(text: str) -> str:
@@ -76,12 +60,10 @@ def indented(text: str) -> str:
             out.append(char)
         elif char in "{[":
             depth += 1
-            follows = _SPACE.match(text, at + 1)
-            is_empty = follows is not None and text[follows.end() : follows.end() + 1] in ("}", "]")
-            out.append(char if is_empty else char + "\n" + "  " * depth)
+            out.append(char if _closes_next(text, at + 1) else char + "\n" + "  " * depth)
         elif char in "}]":
             depth -= 1
-            out.append(char if out and out[-1] in ("{", "[") else "\n" + "  " * depth + char)
+            out.append(char if out[-1] in ("{", "[") else "\n" + "  " * depth + char)
         elif char == ",":
             out.append(",\n" + "  " * depth)
         elif char == ":":
@@ -91,15 +73,9 @@ def indented(text: str) -> str:
     return "".join(out)
 
 
-def _binary(data: bytes) -> ShownBytes:
-    notes = [f"{len(data):,} bytes"]
-    if len(data) > SCHEMA_HEADER_BYTES and data[0] == 0:
-        notes.append(f"perhaps schema id {int.from_bytes(data[1:5], 'big')}")
-    if len(data) in (4, 8):
-        notes.append(f"as an integer {int.from_bytes(data, 'big', signed=True)}")
-    if len(data) > HEX_BYTES_MAX:
-        notes.append(f"first {HEX_BYTES_MAX:,} bytes")
-    return ShownBytes("binary", data[:48].hex(" "), hex_dump(data[:HEX_BYTES_MAX]), ", ".join(notes))
+def _closes_next(text: str, at: int) -> bool:
+    space = _SPACE.match(text, at)
+    return space is not None and text[space.end() : space.end() + 1] in ("}", "]")
 
 
 def hex_dump(data: bytes) -> str:

@@ -115,7 +115,7 @@ def _tiles(visit: Visit, topic: TopicSummary) -> tuple[Tile, ...]:
             "on the leaders",
             links.topic(name, "partitions"),
             "zero" if not topic.size_bytes else "",
-            title="" if topic.size_bytes is None else f"{topic.size_bytes:,} bytes",
+            title="" if topic.size_bytes is None else words.plural(topic.size_bytes, "byte"),
         ),
         Tile(
             "Records a second",

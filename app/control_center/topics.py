@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Response
 
 from app.cluster.topic_summaries import TopicSummary
-from app.control_center import sparklines
+from app.control_center import sparklines, words
 from app.control_center.links import query
 from app.control_center.overview import topic_keeps
 from app.control_center.sparklines import Sparkline
@@ -157,7 +157,7 @@ def _row(visit: Visit, topic: TopicSummary) -> TopicRow:
         partition_count=topic.partition_count,
         record_count=topic.record_count,
         size_bytes=topic.size_bytes,
-        size_title="" if topic.size_bytes is None else f"{topic.size_bytes:,} bytes on the leaders",
+        size_title="" if topic.size_bytes is None else f"{words.plural(topic.size_bytes, 'byte')} on the leaders",
         rate=topic.produce_rate,
         spark=sparklines.draw(values, what="Records a second in the last hour"),
         groups=groups_chip(topic.groups),

@@ -4,6 +4,9 @@ import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 
+from app.cluster.words import count as thousands
+from app.cluster.words import plural as plural
+
 UNKNOWN = "–"
 SECOND_MS = 1_000
 MINUTE_MS = 60_000
@@ -14,13 +17,8 @@ _SI_UNITS = ("", "k", "M", "G", "T")
 
 
 def count(number: float | None) -> str:
-    """12345 -> '12,345'."""
-    return UNKNOWN if number is None else f"{round(number):,}"
-
-
-def plural(number: int, one: str, many: str | None = None) -> str:
-    """'1 topic', '3,072 partitions'."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+    """12345 -> '12 345', with a thin space."""
+    return UNKNOWN if number is None else thousands(round(number))
 
 
 def is_are(number: int) -> str:
@@ -46,7 +44,7 @@ def rate(per_second: float | None) -> str:
         return "0"
     if per_second < 0.1:
         return "< 0.1"
-    return f"{per_second:,.0f}" if per_second >= 10 else f"{per_second:.1f}".removesuffix(".0")
+    return thousands(round(per_second)) if per_second >= 10 else f"{per_second:.1f}".removesuffix(".0")
 
 
 def short(number: float | None) -> str:
@@ -80,15 +78,15 @@ def span(milliseconds: float | None) -> str:
     if hours < 48:
         return f"{hours} h {minutes} min" if minutes and hours < 10 else f"{hours} h"
     days, hours = divmod(round(whole / 3600), 24)
-    return f"{days} d {hours} h" if hours and days < 10 else f"{days:,} d"
+    return f"{days} d {hours} h" if hours and days < 10 else f"{days} d"
 
 
 def exact_span(milliseconds: int) -> str:
-    """A configured length of time, only in words when it is exact: 604800000 -> '7 days', 90061 -> '90,061 ms'."""
+    """A configured length of time, only in words when it is exact: 604800000 -> '7 days', 90061 -> '90 061 ms'."""
     for unit_ms, name in ((DAY_MS, "day"), (HOUR_MS, "hour"), (MINUTE_MS, "minute"), (SECOND_MS, "second")):
         if milliseconds >= unit_ms and milliseconds % unit_ms == 0:
             return plural(milliseconds // unit_ms, name)
-    return f"{milliseconds:,} ms"
+    return f"{thousands(milliseconds)} ms"
 
 
 def percent(share: float | None) -> str:
@@ -107,7 +105,7 @@ def listed(names: list[str], limit: int = 3) -> str:
     """The first few of many names: 'a, b and 14 more'."""
     if len(names) <= limit:
         return joined(names)
-    return f"{', '.join(names[:limit])} and {len(names) - limit:,} more"
+    return f"{', '.join(names[:limit])} and {thousands(len(names) - limit)} more"
 
 
 def capital(text: str) -> str:

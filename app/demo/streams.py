@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from broker.errors import TopicAlreadyExists
 _Client = TypeVar("_Client", AIOKafkaProducer, AIOKafkaConsumer)
 
 TICK_S = 0.1
+READ_EVERY_S = 1.0
 WATCH_S = 1.0
 AWAY_MAX_S = 60.0
 REPORT_S = 30.0
@@ -185,8 +187,16 @@ async def _read(bootstrap_servers: str, reader: DemoReader) -> None:
     async with _started(consumer):
         started = time.monotonic()
         while True:
-            pace = reader.pace(time.monotonic() - started) if reader.pace else None
-            records_max = None if pace is None else max(1, round(pace * TICK_S * 5))
-            began = time.monotonic()
-            await consumer.getmany(timeout_ms=500, max_records=records_max)
-            await asyncio.sleep(max(0.0, TICK_S * 5 - (time.monotonic() - began)) if pace else TICK_S)
+            await asyncio.sleep(READ_EVERY_S)
+            if reader.pace is None:
+                await consumer.getmany(timeout_ms=0)
+            else:
+                await _read_slowly(consumer, reader.pace(time.monotonic() - started) * READ_EVERY_S)
+
+
+async def _read_slowly(consumer: AIOKafkaConsumer, record_count: float) -> None:
+    """Take about so many records, a fair share from each partition, so that every one of them moves."""
+    partitions = consumer.assignment()
+    for partition in partitions:
+        share = random.uniform(0.5, 1.5) * record_count / len(partitions)
+        await consumer.getmany(partition, timeout_ms=0, max_records=max(1, round(share)))

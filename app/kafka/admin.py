@@ -35,14 +35,17 @@ from app.kafka.ports import (
 )
 from broker.errors import (
     BrokerNotAvailable,
-    CoordinatorLoadInProgress,
     CoordinatorNotAvailable,
+    FencedLeaderEpoch,
     GroupIdNotFound,
     KafkaError,
     LeaderNotAvailable,
     NetworkException,
     NotController,
     NotCoordinator,
+    NotLeaderOrFollower,
+    OffsetNotAvailable,
+    UnknownLeaderEpoch,
     UnknownTopicOrPartition,
     UnsupportedVersion,
     by_code,
@@ -117,11 +120,12 @@ CONFIG_TOPICS_PER_REQUEST = 50  # about 10 ms of decoding on the loop the first 
 RETRY_WAIT_FIRST_S = 0.05
 RETRY_WAIT_MAX_S = 0.5
 TOPIC_VISIBLE_WAIT_S = 2.0
+ELECTION_WAIT_S = 2.0
 FETCH_VERSION_BY_NAME_MAX = 12  # Fetch 13, OffsetFetch 10 and OffsetCommit 10 name topics by id only
 OFFSETS_VERSION_BY_NAME_MAX = 9
 NO_LEADER = -1
 
-_COORDINATOR_MOVED = (NotCoordinator.code, CoordinatorNotAvailable.code, CoordinatorLoadInProgress.code)
+_LEADER_MOVING = (NotLeaderOrFollower.code, FencedLeaderEpoch.code, UnknownLeaderEpoch.code, OffsetNotAvailable.code)
 
 
 class KafkaClusterAdmin:
@@ -341,21 +345,20 @@ class KafkaClusterAdmin:
     # --- offsets and records ---------------------------------------------------------------------------------------
 
     async def list_offsets(self, wanted: Mapping[TopicPartition, int]) -> dict[TopicPartition, FoundOffset]:
-        """Partitions that cannot be answered carry their error code; what may have moved is asked twice."""
-        found: dict[TopicPartition, FoundOffset] = {}
-        left: Mapping[TopicPartition, int] = wanted
-        for attempt in range(2):
-            if attempt:
-                await asyncio.sleep(RETRY_WAIT_FIRST_S)
-                await self._refresh({partition.topic for partition in left})
-            found |= await self._list_offsets_once(left)
-            left = {
-                partition: wanted[partition]
-                for partition in left
-                if found[partition].error_code and by_code(found[partition].error_code).retriable
-            }
-            if not left:
-                break
+        """Partitions that cannot be answered carry their error code.
+
+        What may have moved is asked again: where a leader is just taking over for up to ELECTION_WAIT_S, where there
+        is none, or it is away, only once.
+        """
+        found = await self._list_offsets_once(wanted)
+        left = [one for one, answer in found.items() if answer.error_code and by_code(answer.error_code).retriable]
+        wait_s, give_up_at = RETRY_WAIT_FIRST_S, time.monotonic() + ELECTION_WAIT_S
+        while left and time.monotonic() < give_up_at:
+            await asyncio.sleep(wait_s)
+            await self._refresh({partition.topic for partition in left})
+            found |= await self._list_offsets_once({partition: wanted[partition] for partition in left})
+            left = [partition for partition in left if found[partition].error_code in _LEADER_MOVING]
+            wait_s = min(2 * wait_s, RETRY_WAIT_MAX_S)
         return found
 
     async def _list_offsets_once(self, wanted: Mapping[TopicPartition, int]) -> dict[TopicPartition, FoundOffset]:

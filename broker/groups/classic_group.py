@@ -32,12 +32,12 @@ from broker.groups.members import (
     JoinReply,
     Member,
     Membership,
-    SupportedProtocol,
     SyncReply,
     supported_protocols,
 )
+from broker.groups.saved_groups import restored_members, saved_group
 from broker.groups.subscriptions import subscribed_topics
-from broker.protocol.messages.consumer_offsets import GroupMetadataValue, MemberMetadata
+from broker.protocol.messages.consumer_offsets import GroupMetadataValue
 from broker.protocol.messages.describe_groups import DescribedGroup, DescribedGroupMember
 from broker.protocol.messages.join_group import JoinGroupRequest, JoinGroupResponse, JoinGroupResponseMember
 from broker.protocol.messages.leave_group import MemberIdentity, MemberResponse
@@ -236,18 +236,7 @@ class ClassicGroup:
         self.generation_id = value.generation
         self.protocol_type = value.protocol_type or None
         self.protocol_name = value.protocol
-        for saved in value.members:
-            rebalance_timeout_ms = saved.rebalance_timeout if saved.rebalance_timeout >= 0 else saved.session_timeout
-            member = Member(
-                member_id=saved.member_id,
-                group_instance_id=saved.group_instance_id,
-                client=Client(saved.client_id, saved.client_host),
-                session_timeout_ms=saved.session_timeout,
-                rebalance_timeout_ms=rebalance_timeout_ms,
-                protocols=(SupportedProtocol(value.protocol or "", bytes(saved.subscription)),),
-                session=self._session_of(saved.member_id),
-                assignment=bytes(saved.assignment),
-            )
+        for member in restored_members(value, self._session_of):
             member.session.set(now.monotonic_ms + member.session_timeout_ms)
             self.members.add(member)
         if value.leader is not None and value.leader in self.members:
@@ -403,7 +392,7 @@ class ClassicGroup:
             self._rebalance_or_end_join_phase(now)
             return
         try:
-            self._save(self.group_id, self._metadata(now), now)
+            self._save(self.group_id, saved_group(self, wall_ms=now.wall_ms), now)
         except KafkaError:
             self.members.replace(member, owner)
             owner.session.set(now.monotonic_ms + owner.session_timeout_ms)
@@ -423,6 +412,8 @@ class ClassicGroup:
         member.rebalance_timeout_ms = request.rebalance_timeout_ms
 
     def _await_join(self, member: Member, reply: JoinReply) -> None:
+        # Differs from Kafka: a JoinGroup or SyncGroup that its client has repeated is answered, because Kafka leaves
+        # the first one without an answer for ever.
         given_up = self.members.await_join(member, reply)
         if given_up is not None:
             given_up(self._refused(member, RebalanceInProgress.code))
@@ -520,7 +511,7 @@ class ClassicGroup:
         self.emptied_ms = now.wall_ms
         log.info("group is empty group=%s generation=%d", self.group_id, self.generation_id)
         try:
-            self._save(self.group_id, self._metadata(now), now)
+            self._save(self.group_id, saved_group(self, wall_ms=now.wall_ms), now)
         except KafkaError as error:
             # After a crash the previous generation would come back and expire; nothing is lost by going on.
             log.warning("empty group not saved group=%s error=%s", self.group_id, error)
@@ -532,7 +523,7 @@ class ClassicGroup:
         for member in self.members:
             member.assignment = assignments.get(member.member_id, b"")
         try:
-            self._save(self.group_id, self._metadata(now), now)
+            self._save(self.group_id, saved_group(self, wall_ms=now.wall_ms), now)
         except KafkaError as error:
             log.warning("assignment not saved group=%s error=%s", self.group_id, error)
             self._refuse_assignments(error.code, now)
@@ -656,26 +647,4 @@ class ClassicGroup:
     def _assigned(self, member: Member) -> SyncGroupResponse:
         return SyncGroupResponse(
             protocol_type=self.protocol_type, protocol_name=self.protocol_name, assignment=member.assignment
-        )
-
-    def _metadata(self, now: Now) -> GroupMetadataValue:
-        return GroupMetadataValue(
-            protocol_type=self.protocol_type or "",
-            generation=self.generation_id,
-            protocol=self.protocol_name,
-            leader=self.members.leader,
-            current_state_timestamp=now.wall_ms,
-            members=[
-                MemberMetadata(
-                    member_id=member.member_id,
-                    group_instance_id=member.group_instance_id,
-                    client_id=member.client.client_id,
-                    client_host=member.client.host,
-                    rebalance_timeout=member.rebalance_timeout_ms,
-                    session_timeout=member.session_timeout_ms,
-                    subscription=member.metadata(self.protocol_name or ""),
-                    assignment=member.assignment,
-                )
-                for member in self.members
-            ],
         )

@@ -115,6 +115,8 @@ class GroupCoordinator:
             if request.member_id:
                 group = self._of_member(request.group_id, request.member_id)
             else:
+                # Differs from Kafka: a new group is written to the log with its first assignment or offset, not when a
+                # member asks for an id, because clients that only ask would fill the log.
                 group = self._find_or_create(request.group_id)
             group.join(request, client=client, api_version=api_version, now=now, reply=reply)
         except KafkaError as error:

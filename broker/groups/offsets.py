@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("broker.groups")
 
 OFFSETS_TOPIC: Final = "__consumer_offsets"
-_RECORDS_PER_STEP: Final = 5_000
+_RECORDS_PER_STEP: Final = 1_000
 _NO_OFFSETS: Final[Mapping[str, Mapping[int, CommittedOffset]]] = MappingProxyType({})
 
 WhenDurable: TypeAlias = Callable[[KafkaError | None], None]

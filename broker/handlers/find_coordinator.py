@@ -23,6 +23,8 @@ def find_coordinator(request: FindCoordinatorRequest, context: RequestContext) -
 
     v1 transactions · v3 flexible · v4 many keys (KIP-699) · v6 share groups.
     """
+    # Differs from Kafka: there is a coordinator from the first request on, because our internal topics are made when
+    # they are first written to; Kafka makes them here and answers COORDINATOR_NOT_AVAILABLE meanwhile.
     is_served = request.key_type in tuple(CoordinatorType)
     if context.api_version >= MANY_KEYS_VERSION:
         answers = [_coordinator(key, is_served, context) for key in request.coordinator_keys]

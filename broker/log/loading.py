@@ -71,7 +71,7 @@ def load_log(
     else:
         start_offset = max(start_offset, log_start_offset)
     snapshot_offset, producer_state = load_producer_state(
-        folder, listing.snapshots, segments, start_offset, config.index_interval_bytes
+        folder, listing.snapshots, segments, config.index_interval_bytes
     )
     return LoadedLog(segments, start_offset, producer_state, snapshot_offset, _load_leader_epochs(folder), torn_bytes)
 
@@ -164,12 +164,15 @@ def report_quarantine(folder: str, quarantine: Quarantine) -> None:
 
 
 def load_producer_state(
-    folder: str, snapshots: list[int], segments: list[Segment], log_start_offset: int, index_interval_bytes: int
+    folder: str, snapshots: list[int], segments: list[Segment], index_interval_bytes: int
 ) -> tuple[int, ProducerState]:
-    """(offset of the snapshot it comes from or -1, what the producers had done when the log ended)."""
+    """(offset of the snapshot it comes from or -1, what the producers had done when the log ended).
+
+    Without a snapshot it is read out of all that the files hold, even before the log start offset.
+    """
     loaded = load_latest_snapshot(folder, snapshots, end_offset=segments[-1].next_offset)
     snapshot_offset, state = loaded if loaded is not None else (-1, ProducerState())
-    offset = max(snapshot_offset, log_start_offset)
+    offset = max(snapshot_offset, segments[0].base_offset)
     for segment in segments:
         if segment.next_offset <= offset:
             continue
@@ -179,7 +182,7 @@ def load_producer_state(
             log.error("segment is scanned: %s", damage)
             rescan_and_report(folder, segments, segment, index_interval_bytes=index_interval_bytes)
             # The snapshot's state was changed on the way, so all is read again.
-            return load_producer_state(folder, snapshots, segments, log_start_offset, index_interval_bytes)
+            return load_producer_state(folder, snapshots, segments, index_interval_bytes)
     useful = {segment.base_offset for segment in segments} | {snapshot_offset}
     for stray_offset in set(snapshots) - useful:
         snapshot_path(folder, stray_offset).unlink(missing_ok=True)

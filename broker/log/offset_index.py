@@ -33,7 +33,7 @@ class OffsetIndex:
 
     def __init__(self, base_offset: int) -> None:
         self._base_offset = base_offset
-        self._offsets = array("q")
+        self._offsets = array("i")  # relative to the base offset
         self._positions = array("I")
         self._is_unchecked = bytearray()  # one per entry that came from the file
         self._pending = bytearray()
@@ -49,20 +49,25 @@ class OffsetIndex:
         return len(self._is_unchecked)
 
     @property
+    def memory_bytes(self) -> int:
+        """About what the entries take in memory."""
+        return 9 * len(self._offsets)
+
+    @property
     def last_position(self) -> int:
         """Position of the last sparse entry's batch; -1 without one."""
         return self._positions[self.entry_count - 1] if self.entry_count else -1
 
     def note(self, base_offset: int, position: int) -> None:
         """Remember a batch that gets no entry, until the next entry makes it dispensable."""
-        self._offsets.append(base_offset)
+        self._offsets.append(base_offset - self._base_offset)
         self._positions.append(position)
 
     def add(self, base_offset: int, last_offset: int, position: int) -> None:
         """Add the entry of a batch and drop the dense tail before it."""
         count = self.entry_count
         del self._offsets[count:], self._positions[count:]
-        self._offsets.append(base_offset)
+        self._offsets.append(base_offset - self._base_offset)
         self._positions.append(position)
         self._pending += _ENTRY.pack(last_offset - self._base_offset, position)
         self.entry_count = count + 1
@@ -70,16 +75,16 @@ class OffsetIndex:
 
     def find(self, offset: int) -> int:
         """Position of a batch at or before the one that holds `offset`; only exact if nothing is unchecked."""
-        at = bisect_right(self._offsets, offset) - 1
+        at = bisect_right(self._offsets, offset - self._base_offset) - 1
         return self._positions[at] if at >= 0 else 0
 
     def floor(self, offset: int) -> int:
         """Place of the last entry at or before `offset`; -1 if there is none."""
-        return bisect_right(self._offsets, offset) - 1
+        return bisect_right(self._offsets, offset - self._base_offset) - 1
 
     def entry(self, at: int) -> tuple[int, int]:
         """(offset, position) at this place; the offset is the batch's last one while the entry is unchecked."""
-        return self._offsets[at], self._positions[at]
+        return self._base_offset + self._offsets[at], self._positions[at]
 
     def is_unchecked(self, at: int) -> bool:
         """Whether the entry came from the file and its batch has not been looked at yet."""
@@ -88,7 +93,7 @@ class OffsetIndex:
     def set_checked(self, at: int, base_offset: int) -> None:
         """The entry's batch is where it should be, and this is its base offset."""
         self._is_unchecked[at] = 0
-        self._offsets[at] = base_offset
+        self._offsets[at] = base_offset - self._base_offset
 
     def truncate(self, entry_count: int) -> None:
         """Keep the first entries; the file follows with the next `take_pending`."""
@@ -113,7 +118,9 @@ class OffsetIndex:
     def load(self, data: bytes, log_bytes: int) -> bool:
         """Take the content of the file; False, and nothing taken, if it cannot be the index of such a log.
 
-        Kafka preallocates the file of an active segment and leaves zeros behind when it crashes: they end the entries.
+        Only the ends are looked at: every entry is checked before it is used, and whatever a search in entries out of
+        order finds is at or before what it looked for. Kafka preallocates the file of an active segment and leaves
+        zeros behind when it crashes: they end the entries.
         """
         if len(data) % ENTRY_BYTES:
             return False
@@ -125,19 +132,14 @@ class OffsetIndex:
         while positions and positions[-1] == 0:
             positions.pop()
             relative_offsets.pop()
-        if not (_is_increasing(relative_offsets) and _is_increasing(positions)):
+        if positions and not (
+            0 <= relative_offsets[0] <= relative_offsets[-1] and 0 < positions[0] <= positions[-1] < log_bytes
+        ):
             return False
-        if positions and (relative_offsets[0] < 0 or positions[0] < 0 or positions[-1] >= log_bytes):
-            return False
-        base_offset = self._base_offset
-        self._offsets = array("q", [base_offset + relative for relative in relative_offsets])
-        self._positions = array("I", positions)
+        self._offsets = relative_offsets
+        self._positions = array("I", positions.tobytes())
         self._is_unchecked = bytearray(b"\x01") * len(positions)
         self._pending.clear()
         self.entry_count = self._persisted_count = len(positions)
         self.is_dirty = len(data) != len(positions) * ENTRY_BYTES
         return True
-
-
-def _is_increasing(values: "array[int]") -> bool:
-    return all(map(int.__lt__, values, values[1:]))

@@ -1,8 +1,8 @@
-"""How many segment files are open at once.
+"""How many segment files are open at once, and how much of their indexes is in memory.
 
-A broker has many more segments than the process may have file descriptors. Segments open their file when they are
-touched; when the limit is reached, the ones that were not touched for longest are closed. A segment that is touched
-again just opens its file again.
+A broker has many more segments than the process may have file descriptors, and more index entries than it should keep
+in memory. Segments open their file and load their index when they are touched; when a limit is reached, the ones that
+were not touched for longest are closed. A segment that is touched again just opens its file again.
 """
 
 import errno
@@ -11,6 +11,7 @@ import resource
 from collections import deque
 from typing import Final, Protocol
 
+INDEX_BYTES_MAX: Final = 64 << 20
 CLOSED: Final = -1
 """The `fd` of a segment whose file is not open."""
 
@@ -21,6 +22,7 @@ class HasFile(Protocol):
     path: str
     fd: int
     was_used: bool
+    cached_bytes: int
 
     def release(self) -> None:
         """The file was closed to make room for another."""
@@ -32,10 +34,12 @@ class OpenFiles:
     Reading and appending only set `was_used`, which costs nothing; the order is sorted out when a file must go.
     """
 
-    __slots__ = ("_files", "open_max")
+    __slots__ = ("_cached_bytes", "_files", "index_bytes_max", "open_max")
 
-    def __init__(self, open_max: int | None = None) -> None:
+    def __init__(self, open_max: int | None = None, index_bytes_max: int = INDEX_BYTES_MAX) -> None:
         self.open_max = open_max if open_max is not None else default_open_max()
+        self.index_bytes_max = index_bytes_max
+        self._cached_bytes = 0
         self._files: deque[HasFile] = deque()
 
     def __len__(self) -> int:
@@ -63,12 +67,18 @@ class OpenFiles:
                     raise
                 self._close_least_used()
 
+    def charge(self, file: HasFile, cached_bytes: int) -> None:
+        """An open file's index was loaded: others may have to go for it."""
+        file.cached_bytes += cached_bytes
+        self._cached_bytes += cached_bytes
+        while self._cached_bytes > self.index_bytes_max and len(self._files) > 1:
+            self._close_least_used()
+
     def close(self, file: HasFile) -> None:
         """Close the file if it is open."""
         if file.fd != CLOSED:
             self._files.remove(file)
-            os.close(file.fd)
-            file.fd = CLOSED
+            self._close(file)
 
     def _close_least_used(self) -> None:
         file = self._files.popleft()
@@ -76,9 +86,14 @@ class OpenFiles:
             file.was_used = False
             self._files.append(file)
             file = self._files.popleft()
+        self._close(file)
+        file.release()
+
+    def _close(self, file: HasFile) -> None:
         os.close(file.fd)
         file.fd = CLOSED
-        file.release()
+        self._cached_bytes -= file.cached_bytes
+        file.cached_bytes = 0
 
 
 def default_open_max() -> int:

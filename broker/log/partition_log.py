@@ -331,9 +331,7 @@ class PartitionLog:
             raise self._unreadable(error) from error
         return self._read_around_gaps(offset, bytes_max, at_least_one_batch=at_least_one_batch)
 
-    def span(
-        self, *, offset: int, bytes_max: int, at_least_one_batch: bool = True
-    ) -> FileSpan | bytes | memoryview:
+    def span(self, *, offset: int, bytes_max: int, at_least_one_batch: bool = True) -> FileSpan | bytes | memoryview:
         """As `read`, but more than a piece is left in the file until it is sent: for answers too large for memory.
 
         Raises what `read` raises.
@@ -563,26 +561,15 @@ class PartitionLog:
         return count
 
     def _age_timestamp_ms(self, segment: Segment) -> int:
-        """How young a segment's youngest record is; its time index is checked first if that would delete it."""
+        """How young a segment's youngest record is."""
         for _ in range(2):
             try:
-                entry = segment.largest()
-                if entry.timestamp_ms >= 0:
-                    self._check_time_entry(segment, entry.timestamp_ms, entry.last_offset)
                 return segment.age_timestamp_ms()
             except DamageFound as damage:
                 self._rescan(segment, damage)
             except OSError as error:
                 raise self._unreadable(error) from error
         return NEVER_MS  # beyond telling: keep it
-
-    @staticmethod
-    def _check_time_entry(segment: Segment, timestamp_ms: int, last_offset: int) -> None:
-        for _, header in segment.batches_from(last_offset):
-            if header.max_timestamp == timestamp_ms and header.base_offset <= last_offset:
-                return
-            break
-        raise DamageFound(f"{segment.path}: time index disagrees with offset {last_offset}")
 
     def _retire(self, segments: list[Segment]) -> None:
         """Take the files of these segments, and the snapshots at their start, out of use."""
@@ -631,17 +618,19 @@ class PartitionLog:
             raise ValueError(f"cannot truncate to {end_offset}, the log starts at {self.log_start_offset}")
         try:
             self._truncate_segments(end_offset)
+            if self._active.next_offset < self.log_start_offset:  # the batch that went held the first offset
+                self.log_start_offset = self._active.next_offset
+                self._owner.save_log_start_offsets()
         except (OSError, DamageFound) as error:
             raise KafkaStorageError(f"cannot truncate {self.folder}: {error}") from error
         self._generation += 1
         self.log_end_offset = self._active.next_offset
-        self.log_start_offset = min(self.log_start_offset, self.log_end_offset)
         self.high_watermark = min(self.high_watermark, self.log_end_offset)
         self._flushed_offset = min(self._flushed_offset, self.log_end_offset)
         self.size_bytes = sum(segment.size for segment in self._segments)
         snapshots = [int(path.stem) for path in Path(self.folder).glob("*.snapshot")]
         self._snapshot_offset, self.producer_state = load_producer_state(
-            self.folder, snapshots, self._segments, self.log_start_offset, self.config.index_interval_bytes
+            self.folder, snapshots, self._segments, self.config.index_interval_bytes
         )
         self._schedule_roll()
 

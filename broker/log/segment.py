@@ -17,7 +17,8 @@ from broker.log.header_walk import BATCH_LENGTH_MIN, read_batch_header, walk_bat
 from broker.log.offset_index import OffsetIndex
 from broker.log.open_files import CLOSED, OpenFiles
 from broker.log.quarantine import Quarantine
-from broker.log.time_index import TimeEntry, TimeIndex
+from broker.log.time_index import ENTRY_BYTES as TIME_ENTRY_BYTES
+from broker.log.time_index import NO_TIMESTAMP, TimeEntry, TimeIndex, unpack_entry
 from broker.protocol.record_batch import LOG_OVERHEAD_BYTES, MAGIC, RECORD_BATCH_HEADER_BYTES, BatchHeader
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ class Segment:
         "_needs_truncation",
         "_time_index",
         "base_offset",
+        "cached_bytes",
         "created_ms",
         "fd",
         "index_entry_count",
@@ -85,6 +87,7 @@ class Segment:
         self.created_ms = created_ms
         self.fd = CLOSED
         self.was_used = False
+        self.cached_bytes = 0
         self.is_sealed = next_offset is not None
         """Whether appending is over, so that the indexes on disk are complete."""
         self.index_entry_count = 0
@@ -306,11 +309,21 @@ class Segment:
     def largest(self) -> TimeEntry:
         """The largest timestamp in the segment and the last offset of its batch. Raises DamageFound."""
         if self._max_timestamp_ms == _UNKNOWN:
-            last = self._load_time_index().last
-            if last.timestamp_ms < 0 and self.size:
-                raise DamageFound(f"{self.path}: no time index")
-            self._max_timestamp_ms, self._max_timestamp_offset = last
+            self._max_timestamp_ms, self._max_timestamp_offset = self._read_last_time_entry()
         return TimeEntry(self._max_timestamp_ms, self._max_timestamp_offset)
+
+    def _read_last_time_entry(self) -> TimeEntry:
+        """The end of the time index file, checked against the batch that it names."""
+        if self.size == 0:
+            return NO_TIMESTAMP
+        data = self._read_beside(TIME_INDEX_SUFFIX, last_bytes=TIME_ENTRY_BYTES) or b""
+        if len(data) != TIME_ENTRY_BYTES:
+            raise DamageFound(f"{self.path}: no usable time index")
+        entry = unpack_entry(data, self.base_offset)
+        header = next((header for _, header in self.batches_from(entry.last_offset)), None)
+        if header is None or entry.timestamp_ms != header.max_timestamp or entry.last_offset < header.base_offset:
+            raise DamageFound(f"{self.path}: the time index ends with a batch that is not there")
+        return entry
 
     def age_timestamp_ms(self) -> int:
         """What retention by time compares: the largest timestamp, or the file's age when the records have none."""
@@ -444,6 +457,8 @@ class Segment:
         if index.entry_count == 0 and self.size > _UNINDEXED_BYTES_MAX:
             raise DamageFound(f"{self.path}: empty index")
         self._index = index
+        self.open()
+        self._files.charge(self, index.memory_bytes)
         return index
 
     def _load_time_index(self) -> TimeIndex:
@@ -452,15 +467,21 @@ class Segment:
         if data is None or not time_index.load(data, self.next_offset):
             raise DamageFound(f"{self.path}: no usable time index")
         self._time_index = time_index
+        self.open()
+        self._files.charge(self, time_index.memory_bytes)
         return time_index
 
-    def _read_beside(self, suffix: str) -> bytes | None:
+    def _read_beside(self, suffix: str, *, last_bytes: int | None = None) -> bytes | None:
+        """Content of an index file, or its end if its size is a multiple of that; None if it does not exist."""
         try:
             fd = self._files.open_path(self.beside(suffix), os.O_RDONLY)
         except FileNotFoundError:
             return None
         try:
-            return os.pread(fd, os.fstat(fd).st_size, 0)
+            size = os.fstat(fd).st_size
+            if last_bytes is None:
+                return os.pread(fd, size, 0)
+            return os.pread(fd, last_bytes, size - last_bytes) if size and size % last_bytes == 0 else b""
         finally:
             os.close(fd)
 

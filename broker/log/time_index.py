@@ -24,6 +24,12 @@ class TimeEntry(NamedTuple):
 NO_TIMESTAMP: Final = TimeEntry(-1, -1)
 
 
+def unpack_entry(data: bytes, base_offset: int) -> TimeEntry:
+    """One entry of the file of the segment that begins at `base_offset`."""
+    timestamp_ms, relative_offset = _ENTRY.unpack(data)
+    return TimeEntry(timestamp_ms, base_offset + relative_offset)
+
+
 class TimeIndex:
     """The entries of one segment, in two parallel arrays; both rise."""
 
@@ -40,6 +46,11 @@ class TimeIndex:
 
     def __len__(self) -> int:
         return len(self._timestamps)
+
+    @property
+    def memory_bytes(self) -> int:
+        """About what the entries take in memory."""
+        return 16 * len(self._timestamps)
 
     @property
     def last(self) -> TimeEntry:

@@ -93,25 +93,31 @@ class TopicRegistry:
         self._saves_held = 0
 
     def open(self) -> None:
-        """Read the file, finish what a crash interrupted, and tell every topic's logs their configs."""
-        known = self._read()
-        if known is None:
-            known = _TopicsFile(topics=self._topics_on_disk(), deleting=[])
+        """Read the file, finish what a crash interrupted, and tell every topic's logs their configs.
+
+        A topic that only its directories know is taken up with default configs: a crash came between making them and
+        writing the file, or the file was lost.
+        """
+        known = self._read() or _TopicsFile(topics=[], deleting=[])
+        on_disk = set(self._logs.partitions())
         for topic in known.topics:
             self._put(topic)
-        on_disk = set(self._logs.partitions())
         for name, partition_count in known.deleting:
             if name not in self._topics:
-                self._delete_logs(name, [p for p in range(partition_count) if (name, p) in on_disk])
-        for name in sorted({name for name, _ in on_disk} - self._topics.keys() - {name for name, _ in known.deleting}):
-            log.warning("directory of an unknown topic is left alone topic=%s", name)
-        for topic in known.topics:
+                self._delete_logs(name, range(partition_count))
+                on_disk -= {(name, partition) for partition in range(partition_count)}
+        adopted = self._topics_only_on_disk(on_disk)
+        for topic in adopted:
+            log.warning("topic taken up from its directories topic=%s partitions=%d", topic.name, topic.partition_count)
+            self._put(topic)
+        for topic in self:
             config = self._log_config(topic.configs)
+            self._logs.configure(topic.name, config)
             for partition in range(topic.partition_count):
                 if (topic.name, partition) not in on_disk:
                     self._logs.create(topic.name, partition, topic.topic_id, config)
-            self._logs.configure(topic.name, config)
-        self._save()
+        if adopted or known.deleting or not self._path.exists():
+            self._save()
 
     def __iter__(self) -> Iterator[Topic]:
         return iter(self._topics.values())
@@ -241,13 +247,19 @@ class TopicRegistry:
 
     @contextlib.contextmanager
     def one_save(self) -> Iterator[None]:
-        """Write the file once for all changes inside the block: a request may create a thousand topics."""
+        """Write the file once for all changes inside the block: a request may create a thousand topics.
+
+        Raises KafkaStorageError at its end when the file cannot be written.
+        """
         self._saves_held += 1
         try:
             yield
         finally:
             self._saves_held -= 1
-            self._save()
+            try:
+                self._save()
+            except OSError as error:
+                raise KafkaStorageError(f"topics could not be written: {error}") from error
 
     def _change(self, topic: Topic) -> None:
         """Put a new or changed topic on disk; raises KafkaStorageError, then all is as before."""
@@ -300,18 +312,18 @@ class TopicRegistry:
         try:
             return read_state(self._path, _TopicsFile)
         except ValueError as error:
-            log.error("topics and their partition counts are taken from their directories, configs are lost: %s", error)
+            log.error("topic configs are lost: %s", error)
             return None
 
-    def _topics_on_disk(self) -> list[Topic]:
+    def _topics_only_on_disk(self, on_disk: set[tuple[str, int]]) -> list[Topic]:
         counts: dict[str, int] = {}
-        for name, partition in self._logs.partitions():
-            counts[name] = max(counts.get(name, 0), partition + 1)
-        topics = []
-        for name, partition_count in counts.items():
-            topic_id = self._logs.topic_id(name) or uuid.uuid4().bytes
-            topics.append(Topic(name, topic_id, partition_count, {}, name in INTERNAL_TOPICS))
-        return topics
+        for name, partition in on_disk:
+            if name not in self._topics:
+                counts[name] = max(counts.get(name, 0), partition + 1)
+        return [
+            Topic(name, self._logs.topic_id(name) or uuid.uuid4().bytes, partition_count, {}, name in INTERNAL_TOPICS)
+            for name, partition_count in sorted(counts.items())
+        ]
 
 
 def _collapse(name: str) -> str:

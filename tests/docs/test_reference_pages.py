@@ -44,10 +44,13 @@ def test_differences_page_has_every_difference_that_the_code_names() -> None:
 
 
 def differences() -> Iterator[str]:
-    """Every `# Differs from Kafka: …` comment of the code, joined over its lines."""
+    """Every `Differs from Kafka: …` sentence of the code, from comments and docstrings, joined over its lines."""
     for source in sorted([*(ROOT / "broker").rglob("*.py"), *(ROOT / "app").rglob("*.py")]):
-        for found in re.finditer(r"# Differs from Kafka: (.*(?:\n *# .*)*)", source.read_text()):
-            yield re.sub(r"\n *# ", " ", found.group(1))
+        lines = [line.strip().removeprefix("#").strip() for line in source.read_text().splitlines()]
+        for number, line in enumerate(lines):
+            if "Differs from Kafka: " in line:
+                text = " ".join([line.split("Differs from Kafka: ")[1], *lines[number + 1 : number + 4]])
+                yield text.split(". ")[0].split(" Differs from Kafka")[0].split(' """')[0].rstrip(".") + "."
 
 
 def _plain(text: str) -> str:

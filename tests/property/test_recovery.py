@@ -22,7 +22,9 @@ def write_log(path: Path) -> list[tuple[int, int]]:
     root = DataRoot(path)
     log = root.create(segment_bytes=3000, index_interval_bytes=400)
     for number in range(40):
-        records = [Record(0, NOW_MS + number, b"k", b"%04d-%d" % (number, delta) * 5) for delta in range(1 + number % 3)]
+        records = [
+            Record(0, NOW_MS + number, b"k", b"%04d-%d" % (number, delta) * 5) for delta in range(1 + number % 3)
+        ]
         batch = build_batch(
             records, codec=number % 5, producer_id=3, producer_epoch=0, base_sequence=log.log_end_offset
         )
@@ -68,22 +70,18 @@ def test_cut_at_every_byte_of_the_last_two_batches_all_whole_batches_stay(crashe
     source, places, records = crashed
     file = sorted((source / "orders-0").glob("*.log"))[-1]
     content = file.read_bytes()
-    end_offsets = [base_offset for base_offset, _ in places[1:]] + [max(records) + 1]
+    ends = [*places[1:], (max(records) + 1, len(content))]  # end offset and end position of each batch
     for cut_at in range(places[-2][1], len(content) + 1):
-        whole = [
-            end_offset
-            for (_, position), end_offset in zip(places, end_offsets, strict=True)
-            if (places + [(0, len(content))])[places.index((_, position)) + 1][1] <= cut_at
-        ]
+        end_offset = max(offset for offset, position in ends if position <= cut_at)
         path = tmp_path / "data"
         shutil.copytree(source, path)
         os.truncate(path / "orders-0" / file.name, cut_at)
         root = DataRoot(path)
         log = root.get()
-        assert log.log_end_offset == whole[-1], f"cut at {cut_at}"
-        assert dict(readable(log)) == {offset: value for offset, value in records.items() if offset < whole[-1]}
-        lost = append(log, "again", producer_id=3, producer_epoch=0, base_sequence=whole[-1])
-        assert lost.base_offset == whole[-1]
+        assert log.log_end_offset == end_offset, f"cut at {cut_at}"
+        assert dict(readable(log)) == {offset: value for offset, value in records.items() if offset < end_offset}
+        lost = append(log, "again", producer_id=3, producer_epoch=0, base_sequence=end_offset)
+        assert lost.base_offset == end_offset
         root.logs.close()
         shutil.rmtree(path)
 

@@ -28,6 +28,7 @@ from app.rest.errors import (
     MalformedJson,
     RequestTimeout,
     RestError,
+    SerializationFailed,
     Unprocessable,
     translate,
 )
@@ -194,12 +195,10 @@ class RecordStream:
     async def _read(self, request: Request) -> None:
         """Start a chunk for all that arrives, until the request ends or cannot be read on."""
         try:
-            await self._take(to_utf8(self._first, request.headers))
-            async for data in self._rest:
-                if self._objects.error is not None or self._is_over_time:
-                    break
-                await self._take(to_utf8(data, request.headers))
-            else:
+            is_open = await self._take(to_utf8(self._first, request.headers))
+            while is_open and (data := await anext(self._rest, None)) is not None:
+                is_open = await self._take(to_utf8(data, request.headers))
+            if is_open:
                 self._objects.finish()
                 await self._report(self._objects.error)
         except ClientDisconnected:
@@ -209,20 +208,19 @@ class RecordStream:
         finally:
             await self._chunks.put(None)
 
-    async def _take(self, data: bytes) -> None:
-        had_error = self._objects.error is not None
+    async def _take(self, data: bytes) -> bool:
+        """Start the records that data completes; False when nothing after them can be read."""
         objects = self._objects.feed(data)
+        if objects and self._is_over_time:
+            await self._chunks.put(_Chunk.failed(RequestTimeout(), count=len(objects)))
+            return False
         if objects:
-            if self._is_over_time:
-                await self._chunks.put(_Chunk.failed(RequestTimeout(), count=len(objects)))
-                return
             chunk = await self._target.start(objects)
             await self._chunks.put(chunk)
-            if chunk.is_malformed and self._objects.error is None:
-                self._objects.error = MalformedJson("")  # its receipt is in the chunk already
-                return
-        if self._objects.error is not None and not had_error:
-            await self._report(self._objects.error)
+            if chunk.is_malformed:
+                return False
+        await self._report(self._objects.error)
+        return self._objects.error is None
 
     async def _report(self, error: RestError | None) -> None:
         if error is not None:
@@ -381,7 +379,7 @@ def _data_bytes(data: _Data | None) -> bytes | None:
     if name in _TYPES_OF_REGISTRY:
         raise no_registry(name)
     if data.schema is not None or data.schema_id is not None or data.schema_version is not None:
-        raise no_registry("of a schema")
+        raise SerializationFailed("A schema needs a Schema Registry, and none is configured")
     if name == "JSON":
         return json_bytes(data.data)
     text = json_bytes(data.data)
@@ -390,7 +388,7 @@ def _data_bytes(data: _Data | None) -> bytes | None:
     if not name and text is None:
         return None
     if not name:
-        raise no_registry("of the latest schema (no type is given; BINARY, JSON and STRING need none)")
+        raise SerializationFailed("Data without type needs a Schema Registry, and none is configured; give a type")
     raise BadRequest(f"type is {data.type!r}, not one of BINARY, JSON, STRING, AVRO, JSONSCHEMA, PROTOBUF")
 
 

@@ -15,6 +15,7 @@ from broker.protocol.messages.metadata import MetadataRequest
 from caudal.testing import Broker, BrokerFailedError
 from tests.integration.broker.wire_client import WireClient, batch, produce_request
 
+
 def start(folder: Path, *arguments: str, **options) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-m", "broker", "--data-dir", str(folder), "--listener", "127.0.0.1:0", *arguments],

@@ -9,6 +9,7 @@ import pytest
 from broker import dispatch
 from broker.config import BrokerConfig, ConfigError, Listener
 from broker.dispatch import DelayedResponse, ServedApi
+from broker.log.file_span import FileSpan
 from broker.protocol.api_keys import ApiKey
 from broker.protocol.frames import decode_response, request_frame
 from broker.protocol.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
@@ -23,15 +24,23 @@ class FakeTransport(asyncio.Transport):
     def __init__(self, peer: str = "127.0.0.1", local: str = "127.0.0.1") -> None:
         super().__init__({"peername": (peer, 40000), "sockname": (local, 9092)})
         self.sent = bytearray()
+        self.writes = 0
+        self.full_at = 1 << 30
         self.reading = True
         self.closed = ""
 
     def write(self, data):
-        self.sent += data
+        self.writelines([data])
 
     def writelines(self, list_of_data):
+        self.writes += 1
         for data in list_of_data:
             self.sent += data
+        if len(self.sent) > self.full_at:
+            self.protocol.pause_writing()
+
+    def set_protocol(self, protocol):
+        self.protocol = protocol
 
     def set_write_buffer_limits(self, high=None, low=None):
         self.high = high
@@ -58,6 +67,7 @@ class Client:
     def __init__(self, server: Server, listener: Listener = LISTENER, **transport) -> None:
         self.transport = FakeTransport(**transport)
         self.protocol = ClientProtocol(server, listener)
+        self.transport.set_protocol(self.protocol)
         self.protocol.connection_made(self.transport)
 
     def send(self, data: bytes) -> None:
@@ -200,11 +210,40 @@ def test_a_client_that_leaves_is_waited_for_no_more(waiting):
     assert not server.connections
 
 
-def test_hurry_reaches_what_waits(waiting):
+def test_hurry_reaches_what_waits_and_nothing_more_is_taken(waiting):
     client = Client(make_server())
     client.ask(1, member_id="wait")
+    client.ask(2)
     client.protocol.hurry()
-    assert waiting[0][1] == ["hurry"]
+    response, log = waiting[0]
+    assert log == ["hurry"]
+    response.answer(HeartbeatResponse())
+    assert client.answered == [1]
+    assert not client.transport.reading
+
+
+def test_requests_that_arrive_together_cost_one_write(serve):
+    serve(lambda request, context: HeartbeatResponse())
+    client = Client(make_server())
+    client.ask(*range(10))
+    assert client.answered == list(range(10))
+    assert client.transport.writes == 1
+
+
+def test_a_large_answer_is_read_from_its_file_as_the_client_takes_it(serve, tmp_path):
+    path = tmp_path / "records"
+    path.write_bytes(bytes(range(256)) * 4096 * 3)  # 3 MiB
+    with path.open("rb") as file:
+        span = FileSpan(file.fileno(), 1, 3_000_000)
+    serve(lambda request, context: [b"\0" * 7, span])
+    client = Client(make_server())
+    client.transport.full_at = 500_000
+    client.ask(1)
+    assert len(client.transport.sent) < 1_000_000
+    for _ in range(10):
+        client.transport.full_at = len(client.transport.sent) + 500_000
+        client.protocol.resume_writing()
+    assert client.transport.sent[-3_000_000:] == path.read_bytes()[1:3_000_001]
 
 
 def test_connections_beyond_the_limit_are_refused_and_said_once(caplog):

@@ -23,9 +23,7 @@ class MemoryStore:
         self.points |= {(one.name, one.step_s, one.at_s): one for one in points}
 
     async def prune(self, *, step_s: int, before_s: int) -> None:
-        self.points = {
-            key: one for key, one in self.points.items() if one.step_s != step_s or one.at_s >= before_s
-        }
+        self.points = {key: one for key, one in self.points.items() if one.step_s != step_s or one.at_s >= before_s}
 
 
 class Time:

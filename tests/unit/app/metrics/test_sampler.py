@@ -128,9 +128,7 @@ async def test_a_topic_that_is_gone_is_forgotten(sampler, cluster):
 
 async def test_a_form_sees_its_change_at_once(sampler, cluster):
     await sampler.refresh()
-    await cluster.alter_configs(
-        {ConfigResource(ResourceType.TOPIC, "orders"): [ConfigChange("retention.ms", "1000")]}
-    )
+    await cluster.alter_configs({ConfigResource(ResourceType.TOPIC, "orders"): [ConfigChange("retention.ms", "1000")]})
     await sampler.refresh("configs")
     assert sampler.snapshot.topic_config("orders", "retention.ms") == "1000"
 
@@ -150,7 +148,9 @@ async def test_history_is_recorded_by_the_names_of_the_contract(sampler, cluster
     assert {"topic.rate:orders", "cluster.rate", "cluster.urp", "cluster.offline", "topic.size:orders"} <= names
     assert {"group.lag:analytics", "group.produce_rate:analytics", "group.consume_rate:analytics"} <= names
     assert "group.partition_lag:analytics:pageviews:0" in names
-    assert sampler.history.series("group.lag:analytics", from_ms=clock.now_ms() - 40_000, to_ms=clock.now_ms()).points[0]
+    assert sampler.history.series("group.lag:analytics", from_ms=clock.now_ms() - 40_000, to_ms=clock.now_ms()).points[
+        0
+    ]
 
 
 @pytest.mark.parametrize("lag_per_round", [0, 5])

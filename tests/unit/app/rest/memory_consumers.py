@@ -127,9 +127,7 @@ class MemoryConsumer:
         if group is not None and partition in group.offsets:
             return group.offsets[partition].offset
         log = self._log(partition)
-        offset: int = (
-            log.log_start_offset if self._offset_reset is OffsetReset.EARLIEST else log.high_watermark
-        )
+        offset: int = log.log_start_offset if self._offset_reset is OffsetReset.EARLIEST else log.high_watermark
         return offset
 
 

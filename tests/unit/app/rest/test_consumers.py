@@ -77,9 +77,7 @@ async def test_a_large_answer_is_put_together_poll_by_poll(
     assert len(consumers.made[0].polls) == 3
 
 
-async def test_the_expiry_task_ends_with_the_last_instance(
-    proxy: RestProxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_expiry_task_ends_with_the_last_instance(proxy: RestProxy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.rest.consumers.EXPIRY_CHECK_S", 0.001)
     instances = proxy.context.consumers
     instances.create("g", ConsumerConfig(name="c"))

@@ -1,4 +1,4 @@
-"""The Produce handler where the wire tests do not reach: waiting for the disk, acks=0, what is kept between requests."""
+"""The Produce handler where the wire tests do not reach: waiting for the disk, acks=0, what is kept in memory."""
 
 import os
 

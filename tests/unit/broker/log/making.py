@@ -6,7 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from broker.log import Appended, LogConfig, LogDirectory, PartitionLog
-from broker.protocol.record_batch import BatchHeader, Record, build_batch, check_crc, iter_batches, iter_records, read_header
+from broker.protocol.record_batch import (
+    BatchHeader,
+    Record,
+    build_batch,
+    check_crc,
+    iter_batches,
+    iter_records,
+    read_header,
+)
 from tests.doubles import ManualClock
 
 NOW_MS = 1_700_000_000_000  # where a ManualClock starts
@@ -19,7 +27,9 @@ def make_batch(*values: str, timestamp_ms: int = NOW_MS, **fields: object) -> by
     return build_batch(records, **fields)  # type: ignore[arg-type]
 
 
-def append(log: PartitionLog, *values: str, now_ms: int = NOW_MS, timestamp_ms: int = NOW_MS, **fields: object) -> Appended:
+def append(
+    log: PartitionLog, *values: str, now_ms: int = NOW_MS, timestamp_ms: int = NOW_MS, **fields: object
+) -> Appended:
     """Append one batch of records with these values."""
     batch = make_batch(*values, timestamp_ms=timestamp_ms, **fields)
     return log.append(batch, read_header(batch), now_ms=now_ms)
@@ -102,4 +112,3 @@ class DataRoot:
 
     def log_files(self, topic: str = "orders", partition: int = 0) -> list[Path]:
         return sorted(self.folder(topic, partition).glob("*.log"))
-

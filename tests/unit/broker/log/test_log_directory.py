@@ -143,7 +143,9 @@ def test_checkpoints_keep_what_they_say_of_partitions_not_opened(root: DataRoot)
 
 
 @pytest.mark.parametrize("clean", [True, False])
-@pytest.mark.parametrize("text", ["", "1\n0\n", "0\n9\norders 0 2\n", "0\n1\norders 0 x\n", "\udcff", "0\n1\norders 0 999\n"])
+@pytest.mark.parametrize(
+    "text", ["", "1\n0\n", "0\n9\norders 0 2\n", "0\n1\norders 0 x\n", "\udcff", "0\n1\norders 0 999\n"]
+)
 @pytest.mark.parametrize("name", ["recovery-point", "replication", "log-start"])
 def test_a_wrong_checkpoint_changes_no_data(root: DataRoot, name: str, text: str, clean: bool) -> None:
     log = root.create()

@@ -47,14 +47,14 @@ def test_loaded_entries_are_unchecked_until_their_base_offset_is_known() -> None
 @pytest.mark.parametrize(
     "data",
     [
-        entries((9, 50), (9, 150)),
-        entries((9, 150), (19, 150)),
+        entries((9, 50), (8, 150)),
+        entries((9, 150), (19, 50)),
         entries((9, 50), (19, 200)),
         entries((-1, 50)),
         entries((9, 50))[:-1],
         entries((0, 0), (19, 150)),
     ],
-    ids=["same offset", "same position", "beyond the log", "negative", "cut", "zeros first"],
+    ids=["offsets go back", "positions go back", "beyond the log", "negative", "cut", "zeros first"],
 )
 def test_a_file_that_cannot_be_this_logs_index_is_refused(data: bytes) -> None:
     index = OffsetIndex(100)

@@ -12,7 +12,8 @@ from broker.log.open_files import CLOSED, OpenFiles, default_open_max
 class OneFile:
     def __init__(self, path: Path) -> None:
         path.touch()
-        self.path, self.fd, self.was_used, self.release_count = str(path), CLOSED, False, 0
+        self.path, self.fd, self.was_used, self.cached_bytes = str(path), CLOSED, False, 0
+        self.release_count = 0
 
     def release(self) -> None:
         self.release_count += 1
@@ -66,6 +67,19 @@ def test_when_the_process_has_no_descriptors_left_ours_make_room(some: list[OneF
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         for file in some:
             files.close(file)
+
+
+def test_loaded_indexes_make_others_go_when_they_are_too_large(some: list[OneFile]) -> None:
+    files = OpenFiles(open_max=100, index_bytes_max=100)
+    for file in some[:3]:
+        files.open(file)
+        files.charge(file, 40)
+    assert [file.fd != CLOSED for file in some[:3]] == [False, True, True]
+    files.open(some[3])
+    files.charge(some[3], 500)  # more than allowed, but it is needed
+    assert [file.fd != CLOSED for file in some[:4]] == [False, False, False, True]
+    files.close(some[3])
+    assert [file.cached_bytes for file in some] == [0] * 6
 
 
 def test_a_missing_file_is_an_error_and_counts_not(some: list[OneFile]) -> None:

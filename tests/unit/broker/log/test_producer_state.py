@@ -9,9 +9,7 @@ from tests.unit.broker.log.making import NOW_MS, DataRoot, append, make_batch, r
 
 
 def send(log, sequence: int, count: int = 1, epoch: int = 0, producer_id: int = 7, **fields: object):
-    return append(
-        log, *["v"] * count, producer_id=producer_id, producer_epoch=epoch, base_sequence=sequence, **fields
-    )
+    return append(log, *["v"] * count, producer_id=producer_id, producer_epoch=epoch, base_sequence=sequence, **fields)
 
 
 def test_the_next_sequence_is_appended(root: DataRoot) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from broker.errors import CorruptMessage
 from broker.log import LogConfig, LogDirectory
-from broker.protocol.record_batch import build_batch, Record, read_header
+from broker.protocol.record_batch import Record, build_batch, read_header
 from tests.unit.broker.log.making import NOW_MS, DataRoot, append, make_batch, records_in
 
 BATCH_BYTES = len(make_batch("0000"))
@@ -142,9 +142,7 @@ def test_a_batch_inside_a_torn_record_is_not_taken_for_the_next_one(root: DataRo
 @pytest.mark.parametrize("suffix", [".index", ".timeindex", ".snapshot"])
 @pytest.mark.parametrize("change", ["remove", "empty", "cut", "zero", "rubbish", "flip"])
 @pytest.mark.parametrize("clean", [True, False])
-def test_derived_files_are_rebuilt_when_missing_or_wrong(
-    root: DataRoot, suffix: str, change: str, clean: bool
-) -> None:
+def test_derived_files_are_rebuilt_when_missing_or_wrong(root: DataRoot, suffix: str, change: str, clean: bool) -> None:
     log = root.create(segment_bytes=3000, index_interval_bytes=200)
     for number in range(100):
         append(log, f"{number:04}", timestamp_ms=NOW_MS + number, producer_id=7, producer_epoch=0, base_sequence=number)

@@ -210,6 +210,15 @@ def test_a_lost_file_is_rebuilt_from_the_folders(root):
     assert (found.topic_id, found.partition_count) == (made.topic_id, 2)
 
 
+def test_folders_of_an_unknown_topic_are_taken_up(root):
+    topic_id = bytes(range(16))
+    for partition in (0, 2):
+        root.logs.create("copied", partition, topic_id, LogConfig())
+    found = root.reopen().get("copied")
+    assert (found.topic_id, found.partition_count) == (topic_id, 3)
+    assert len(root.topics.partitions("copied")) == 3
+
+
 def test_many_changes_are_written_once(root, monkeypatch):
     writes = []
     write = topics_module.write_state

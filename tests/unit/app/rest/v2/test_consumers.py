@@ -112,9 +112,7 @@ async def test_a_wrong_config_has_its_code(
         {"auto.offset.reset": "none", "unknown": []},
     ],
 )
-async def test_configs_may_be_strings_numbers_or_booleans(
-    client: httpx.AsyncClient, config: dict[str, object]
-) -> None:
+async def test_configs_may_be_strings_numbers_or_booleans(client: httpx.AsyncClient, config: dict[str, object]) -> None:
     assert (await post(client, "/consumers/g", config)).status_code == 200
 
 

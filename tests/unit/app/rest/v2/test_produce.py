@@ -63,7 +63,7 @@ async def test_records_are_answered_with_partition_and_offset(
 async def test_json_is_stored_as_written_without_blanks(
     client: httpx.AsyncClient, cluster: MemoryCluster, sent: str, stored: bytes | None
 ) -> None:
-    await post(client, '{"records":[{"value":%s}]}' % sent, JSON)
+    await post(client, f'{{"records":[{{"value":{sent}}}]}}', JSON)
     assert values(cluster) == [stored]
 
 
@@ -89,9 +89,7 @@ async def test_unknown_fields_are_ignored(client: httpx.AsyncClient, cluster: Me
     assert values(cluster) == [b"1"]
 
 
-async def test_keys_choose_partitions_as_javas_producer_does(
-    client: httpx.AsyncClient, cluster: MemoryCluster
-) -> None:
+async def test_keys_choose_partitions_as_javas_producer_does(client: httpx.AsyncClient, cluster: MemoryCluster) -> None:
     keys = [f'"k{number}"' for number in range(20)]
     records = ",".join(f'{{"key":{key},"value":1}}' for key in keys)
     body = await post(client, f'{{"records":[{records}]}}', JSON, "orders")

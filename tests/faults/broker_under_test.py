@@ -1,0 +1,75 @@
+"""A broker process with its log kept, its memory watched and, if wanted, little to live on."""
+
+import re
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+
+from caudal.testing import Broker
+
+MIB = 1 << 20
+_UNFORESEEN = re.compile(r"Traceback|handler failed|never awaited|never retrieved|Task was destroyed|unhandled", re.I)
+
+
+class BrokerUnderTest(Broker):
+    """Like `Broker`, and more to look at. `open_files_max` is the process's limit of file descriptors."""
+
+    def __init__(
+        self,
+        *,
+        log_file: Path,
+        data_folder: Path,
+        settings: Mapping[str, str] | None = None,
+        open_files_max: int | None = None,
+        program: tuple[str, ...] = ("-m", "broker"),
+    ) -> None:
+        super().__init__(settings=settings, data_folder=data_folder, log_file=log_file)
+        self.start_seconds = 0.0
+        """How long the last start took until clients could connect."""
+        self._open_files_max = open_files_max
+        self._program = program
+
+    def start(self) -> Broker:
+        begun = time.monotonic()
+        super().start()
+        self.start_seconds = time.monotonic() - begun
+        return self
+
+    def log_lines(self, *words: str) -> list[str]:
+        """The lines of the broker's log that have all these words."""
+        assert self.log_file is not None
+        text = self.log_file.read_text("utf-8", errors="replace")
+        return [line for line in text.splitlines() if all(word in line for word in words)]
+
+    def unforeseen_lines(self) -> list[str]:
+        """Log lines that no fault may cause: exceptions that nobody handled."""
+        return [line for line in self.log_lines() if _UNFORESEEN.search(line)]
+
+    def rss_mib(self) -> float:
+        """Memory the process occupies now."""
+        return float(psutil.Process(self.pid).memory_info().rss) / MIB
+
+    def peak_rss_mib(self) -> float:
+        """The most memory it occupied since the start or the last `forget_peak`."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024  # type: ignore[index]
+
+    def forget_peak(self) -> None:
+        """Begin to watch `peak_rss_mib` anew."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
+    def cpu_seconds(self) -> float:
+        """Processor time used so far."""
+        times = psutil.Process(self.pid).cpu_times()
+        return float(times.user + times.system)
+
+    def _command(self) -> list[str]:
+        command = super()._command()
+        command = [sys.executable, *self._program, *command[3:]]
+        if self._open_files_max is not None:
+            limited = f'ulimit -n {self._open_files_max} && exec "$@"'
+            command = ["bash", "-c", limited, "bash", *command]
+        return command

@@ -1,0 +1,66 @@
+"""T1: kill -9 while idempotent producers send; nothing acknowledged is lost, doubled or out of order."""
+
+import random
+import time
+from collections.abc import Callable
+
+from tests.faults.broker_under_test import BrokerUnderTest
+from tests.faults.checker import LogHistory
+from tests.faults.producers import AiokafkaProducer, LibrdkafkaProducer, LoadProducer, read_topic
+
+TOPIC = "load"
+PARTITIONS = 100
+KILLS = 3
+START_SECONDS_MAX = 1.0
+
+
+def test_nothing_acknowledged_is_lost_when_the_broker_is_killed(
+    new_broker: Callable[..., BrokerUnderTest], chance: random.Random, is_soak: bool, figures: Callable[..., None]
+) -> None:
+    duration_s = 60 if is_soak else 9
+    broker = new_broker()
+    broker.create_topic(TOPIC, PARTITIONS)
+    producers: list[LoadProducer] = [
+        kind(name, broker.bootstrap_servers, TOPIC, PARTITIONS, 2_000)
+        for kind, name in (
+            (LibrdkafkaProducer, "librdkafka-1"),
+            (LibrdkafkaProducer, "librdkafka-2"),
+            (AiokafkaProducer, "aiokafka-1"),
+            (AiokafkaProducer, "aiokafka-2"),
+        )
+    ]
+    for producer in producers:
+        producer.start()
+    start_seconds = kill_at_random(broker, chance, duration_s)
+    for producer in producers:
+        producer.stop()
+
+    history = LogHistory(read=read_topic(broker.bootstrap_servers, TOPIC, PARTITIONS))
+    for producer in producers:
+        producer.add_to(history)
+    figures(
+        kills=KILLS,
+        sent=len(history.sent),
+        acknowledged=len(history.acknowledged),
+        read=len(history.read),
+        lost_or_doubled=len(history.violations()),
+        start_s=max(start_seconds),
+    )
+    assert [failure for producer in producers for failure in producer.failures] == []
+    assert len(history.acknowledged) == len(history.sent)
+    assert history.violations()[:10] == []
+    assert broker.unforeseen_lines() == []
+    assert min(start_seconds) <= START_SECONDS_MAX
+
+
+def kill_at_random(broker: BrokerUnderTest, chance: random.Random, duration_s: float) -> list[float]:
+    """Kill the broker at random moments and start it at once again; how long each start took."""
+    begun = time.monotonic()
+    start_seconds = []
+    for moment in sorted(chance.uniform(0.1, 0.9) * duration_s for _ in range(KILLS)):
+        time.sleep(max(0.5, begun + moment - time.monotonic()))
+        broker.kill()
+        broker.start()
+        start_seconds.append(broker.start_seconds)
+    time.sleep(max(0.5, begun + duration_s - time.monotonic()))
+    return start_seconds

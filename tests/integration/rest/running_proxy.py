@@ -1,0 +1,150 @@
+"""A REST Proxy behind uvicorn in a thread of this process, with real clients of a real cluster."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+
+import httpx
+import uvicorn
+
+from app.clock import Clock
+from app.kafka.admin import KafkaClusterAdmin
+from app.kafka.connection import ConnectionSettings
+from app.kafka.group_consumer import AiokafkaConsumers
+from app.kafka.producer import BatchingProducer
+from app.rest import RestSettings, create_rest
+
+V2 = {"Content-Type": "application/vnd.kafka.v2+json"}
+JSON = {"Content-Type": "application/vnd.kafka.json.v2+json", "Accept": "application/vnd.kafka.v2+json"}
+BINARY = {"Content-Type": "application/vnd.kafka.binary.v2+json", "Accept": "application/vnd.kafka.v2+json"}
+READ_JSON = {"Accept": "application/vnd.kafka.json.v2+json"}
+READ_BINARY = {"Accept": "application/vnd.kafka.binary.v2+json"}
+
+
+@dataclass
+class RunningProxy:
+    """The proxy's address, and a client for it."""
+
+    url: str
+    http: httpx.Client
+    bootstrap_servers: str
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, port = self.url.removeprefix("http://").split(":")
+        return host, int(port)
+
+    def cluster_url(self) -> str:
+        url: str = self.http.get("/v3/clusters").json()["data"][0]["metadata"]["self"]
+        return url
+
+    def create_topic(self, name: str, *, partitions: int = 1, **configs: str) -> None:
+        body = {
+            "topic_name": name,
+            "partitions_count": partitions,
+            "configs": [{"name": key.replace("_", "."), "value": value} for key, value in configs.items()],
+        }
+        answer = self.http.post(f"{self.cluster_url()}/topics", json=body)
+        assert answer.status_code == 201, answer.text
+
+    def produce(self, topic: str, *records: dict[str, object]) -> list[dict[str, object]]:
+        answer = self.http.post(f"/topics/{topic}", json={"records": list(records)}, headers=JSON)
+        assert answer.status_code == 200, answer.text
+        offsets: list[dict[str, object]] = answer.json()["offsets"]
+        return offsets
+
+    def consumer(self, group: str, **config: object) -> "RestConsumer":
+        body = {"format": "json", "auto.offset.reset": "earliest", **config}
+        answer = self.http.post(f"/consumers/{group}", json=body, headers=V2)
+        assert answer.status_code == 200, answer.text
+        return RestConsumer(self.http, answer.json()["base_uri"])
+
+
+@dataclass
+class RestConsumer:
+    """A consumer instance by its base_uri; deleted at the end of a with block."""
+
+    http: httpx.Client
+    base_uri: str
+
+    def __enter__(self) -> "RestConsumer":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.http.delete(self.base_uri)
+
+    def post(self, path: str, body: object = None) -> httpx.Response:
+        return self.http.post(f"{self.base_uri}/{path}", json=body, headers=V2)
+
+    def subscribe(self, *topics: str) -> "RestConsumer":
+        answer = self.post("subscription", {"topics": topics})
+        assert answer.status_code == 204, answer.text
+        return self
+
+    def read(self, *, timeout_ms: int = 5_000, **query: object) -> list[dict[str, object]]:
+        answer = self.http.get(f"{self.base_uri}/records", params={"timeout": timeout_ms, **query}, headers=READ_JSON)
+        assert answer.status_code == 200, answer.text
+        records: list[dict[str, object]] = answer.json()
+        return records
+
+    def assignment(self) -> list[tuple[str, int]]:
+        partitions = self.http.get(f"{self.base_uri}/assignments").json()["partitions"]
+        return [(one["topic"], one["partition"]) for one in partitions]
+
+
+@contextmanager
+def running_proxy(bootstrap_servers: str, settings: RestSettings | None = None) -> Iterator[RunningProxy]:
+    bound = socket.create_server(("127.0.0.1", 0))
+    url = "http://{}:{}".format(*bound.getsockname())
+    started, failed = threading.Event(), []
+    server: list[uvicorn.Server] = []
+
+    async def serve() -> None:
+        connection = ConnectionSettings(request_timeout_s=5.0)
+        admin = KafkaClusterAdmin(bootstrap_servers, connection)
+        producer = BatchingProducer(bootstrap_servers, connection)
+        proxy = create_rest(
+            admin=admin,
+            producer=producer,
+            consumers=AiokafkaConsumers([bootstrap_servers], connection),
+            clock=Clock(),
+            settings=settings or RestSettings(consumer_request_timeout_ms=10_000),
+        )
+        config = uvicorn.Config(proxy, lifespan="off", log_level="warning", access_log=False)
+        server.append(uvicorn.Server(config))
+        serving = asyncio.create_task(server[0].serve(sockets=[bound]))
+        while not server[0].started and not serving.done():
+            await asyncio.sleep(0.01)
+        started.set()
+        await serving
+        await proxy.stop()
+        await producer.stop()
+        await admin.close()
+
+    def run() -> None:
+        try:
+            asyncio.run(serve())
+        except BaseException as error:
+            failed.append(error)
+            raise
+        finally:
+            started.set()
+
+    thread = threading.Thread(target=run, name="rest-proxy")
+    thread.start()
+    started.wait(10)
+    assert not failed, failed
+    try:
+        with httpx.Client(base_url=url, timeout=30) as http:
+            yield RunningProxy(url, http, bootstrap_servers)
+    finally:
+        server[0].should_exit = True
+        thread.join(20)
+        bound.close()
+    assert not failed, failed
