@@ -6,12 +6,12 @@ thread without a running event loop.
 
 import asyncio
 
-from alembic import context
 from sqlalchemy import create_engine
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from alembic import context
 from app.db.models import Base
 
 

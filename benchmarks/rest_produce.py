@@ -1,34 +1,35 @@
-"""REST produce (API v2, JSON): requests and records a second over HTTP, beside a bare producer on the same broker.
+"""REST produce (API v2, JSON) beside a bare producer on the same broker: requests and records a second, latency.
 
-    python benchmarks/rest_produce.py                      # starts Caudal in a temporary folder
-    python benchmarks/rest_produce.py --url http://127.0.0.1:8082 --bootstrap-servers 127.0.0.1:9092
+python -m benchmarks.rest_produce [URL BOOTSTRAP]      without them a platform of its own is started
 
 Every connection is a closed loop: it sends its next request when the answer to the last one is in. The load comes from
-this process over raw sockets, so on a small machine it shares the processor with what it measures.
-The peer is aiokafka's producer without any HTTP: as many coroutines, each waiting for its own acknowledgements.
+this process over raw sockets, so on a small machine it shares the processor with what it measures. The peer is aiokafka
+without any HTTP: as many coroutines, each waiting for its own acknowledgements.
 """
 
-import argparse
 import asyncio
 import contextlib
 import json
-import platform
-import statistics
-import subprocess
 import sys
-import tempfile
 import time
+import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import cast
 
 import aiokafka
 import uvloop
 
+from benchmarks.brokers import machine
+from benchmarks.start import platform
+from benchmarks.table import median, percentile, table
+
 TOPIC = "rest-produce-benchmark"
-WARM_UP_S = 1.0
+RUNS = 5
+CONNECTIONS = 32
+WARM_UP_S = 0.5
+SECONDS = 3.0
 
 
 @dataclass(slots=True)
@@ -85,23 +86,23 @@ class ClosedLoop(asyncio.Protocol):
         self._transport.write(self._request)
 
 
-async def produce_by_rest(host: str, port: int, *, connections: int, records: int, seconds: float) -> Load:
+async def produce_by_rest(host: str, port: int, *, records: int) -> Load:
     request = _request(host, port, records)
     load = Load()
     begin = time.perf_counter()
     loop = asyncio.get_running_loop()
     loops = []
-    for _ in range(connections):
+    for _ in range(CONNECTIONS):
         _, protocol = await loop.create_connection(
-            lambda: ClosedLoop(request, load, begin + WARM_UP_S, begin + WARM_UP_S + seconds), host, port
+            lambda: ClosedLoop(request, load, begin + WARM_UP_S, begin + WARM_UP_S + SECONDS), host, port
         )
         loops.append(protocol)
     await asyncio.gather(*(one.ended for one in loops))
     return load
 
 
-async def produce_by_kafka(bootstrap_servers: str, *, connections: int, records: int, seconds: float) -> Load:
-    """The peer: `connections` coroutines, each sending `records` records and waiting for all of them."""
+async def produce_by_kafka(bootstrap_servers: str, *, records: int) -> Load:
+    """The peer: CONNECTIONS coroutines, each sending `records` records and waiting for all of them."""
     producer = aiokafka.AIOKafkaProducer(bootstrap_servers=bootstrap_servers, acks="all", linger_ms=0)
     await producer.start()
     load = Load()
@@ -109,13 +110,13 @@ async def produce_by_kafka(bootstrap_servers: str, *, connections: int, records:
     begin = time.perf_counter()
 
     async def send_over_and_over() -> None:
-        while (sent_at := time.perf_counter()) < begin + WARM_UP_S + seconds:
+        while (sent_at := time.perf_counter()) < begin + WARM_UP_S + SECONDS:
             await asyncio.gather(*[await producer.send(TOPIC, value, partition=0) for value in values])
             if sent_at >= begin + WARM_UP_S:
                 load.latencies_s.append(time.perf_counter() - sent_at)
 
     try:
-        await asyncio.gather(*(send_over_and_over() for _ in range(connections)))
+        await asyncio.gather(*(send_over_and_over() for _ in range(CONNECTIONS)))
     finally:
         await producer.stop()
     return load
@@ -135,32 +136,6 @@ def _request(host: str, port: int, records: int) -> bytes:
     return head.encode() + body
 
 
-def _row(name: str, load: Load, *, records: int, seconds: float) -> str:
-    count = len(load.latencies_s)
-    cuts = statistics.quantiles(load.latencies_s, n=100) if count > 1 else [0.0] * 99
-    failed = f" ({load.failed_count} failed)" if load.failed_count else ""
-    return (
-        f"| {name} | {count / seconds:,.0f} | {count * records / seconds:,.0f} "
-        f"| {cuts[49] * 1000:.2f} | {cuts[98] * 1000:.2f} |{failed}"
-    )
-
-
-@contextlib.contextmanager
-def _started() -> Iterator[tuple[str, str]]:
-    """Caudal on free ports in a temporary folder: its REST address and its bootstrap address."""
-    with tempfile.TemporaryDirectory(prefix="caudal-benchmark-") as folder:
-        command = [sys.executable, "-m", "app", "start", "--data-dir", folder]
-        command += ["--port", "0", "--kafka-port", "0", "--ready-json"]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parent.parent)
-        try:
-            assert process.stdout is not None
-            ready = json.loads(process.stdout.readline())
-            yield ready["rest"], ready["kafka"]
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
-
-
 def _create_topic(url: str) -> None:
     cluster = json.load(urllib.request.urlopen(f"{url}/v3/clusters"))["data"][0]["metadata"]["self"]
     body = json.dumps({"topic_name": TOPIC, "partitions_count": 1}).encode()
@@ -169,31 +144,43 @@ def _create_topic(url: str) -> None:
         urllib.request.urlopen(request).close()
 
 
-def measure(url: str, bootstrap_servers: str, *, connections: int, seconds: float) -> None:
+def _rows(name: str, loads: list[Load], peers: list[Load], records: int) -> list[list[object]]:
+    def of(measure: Callable[[Load], float]) -> list[object]:
+        ours, theirs = (median([measure(load) for load in of_one]) for of_one in (loads, peers))
+        return [ours, theirs, ours / theirs]
+
+    failed = sum(load.failed_count for load in loads)
+    title = f"{name}, {records} a request" + (f" ({failed} requests failed)" if failed else "")
+    return [
+        [f"{title}: requests/s", *of(lambda load: len(load.latencies_s) / SECONDS)],
+        [f"{title}: records/s", *of(lambda load: len(load.latencies_s) * records / SECONDS)],
+        [f"{title}: p50 ms", *of(lambda load: percentile(load.latencies_s, 50) * 1000)],
+        [f"{title}: p99 ms", *of(lambda load: percentile(load.latencies_s, 99) * 1000)],
+    ]
+
+
+def measure(url: str, bootstrap_servers: str, runs: int) -> None:
     _create_topic(url)
     host, port = url.removeprefix("http://").rstrip("/").split(":")
-    print(f"{platform.platform()}, Python {platform.python_version()}, {connections} connections, {seconds:g} s each\n")
-    print("| what | requests/s | records/s | p50 ms | p99 ms |\n|---|---|---|---|---|")
+    rows: list[list[object]] = []
     for records in (1, 100):
-        by_rest = produce_by_rest(host, int(port), connections=connections, records=records, seconds=seconds)
-        name = f"REST v2 JSON, {records} a request"
-        print(_row(name, uvloop.run(by_rest), records=records, seconds=seconds), flush=True)
-        by_kafka = produce_by_kafka(bootstrap_servers, connections=connections, records=records, seconds=seconds)
-        name = f"aiokafka producer, {records} a turn"
-        print(_row(name, uvloop.run(by_kafka), records=records, seconds=seconds), flush=True)
+        loads: list[Load] = []
+        peers: list[Load] = []
+        for _ in range(runs):
+            loads.append(uvloop.run(produce_by_rest(host, int(port), records=records)))
+            peers.append(uvloop.run(produce_by_kafka(bootstrap_servers, records=records)))
+        rows += _rows("produce JSON", loads, peers, records)
+    print(f"{machine()}; {CONNECTIONS} connections, medians of {runs} interleaved runs of {SECONDS:g} s\n")
+    print(table("REST Proxy", ["what", "REST v2", "aiokafka", "ratio"], rows), flush=True)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--url", help="a running REST Proxy; without it one is started")
-    parser.add_argument("--bootstrap-servers", default="127.0.0.1:9092", help="its cluster, for the peer")
-    parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--seconds", type=float, default=5.0)
-    arguments = parser.parse_args()
-    with contextlib.ExitStack() as stack:
-        address = (arguments.url, arguments.bootstrap_servers) if arguments.url else stack.enter_context(_started())
-        measure(*address, connections=arguments.connections, seconds=arguments.seconds)
+def main(url: str = "", bootstrap_servers: str = "", *, runs: int = RUNS) -> None:
+    if url:
+        measure(url, bootstrap_servers, runs)
+        return
+    with platform() as (ready, _):
+        measure(str(ready["rest"]), str(ready["kafka"]), runs)
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:3])

@@ -14,6 +14,7 @@ import gc
 import json
 import logging
 import os
+import resource
 import signal
 import sys
 import threading
@@ -32,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         config, folder = _settings(options)
     except ConfigError as error:
-        return _fail(str(error))
+        return _fail(str(error), is_supervised=options.exit_with_stdin)
+    _allow_many_files()
     try:
         import uvloop
     except ImportError:  # A platform that uvloop does not serve; the broker is the same, only slower.
@@ -58,7 +60,7 @@ async def _serve(config: BrokerConfig, folder: Path, *, exit_with_stdin: bool) -
         await server.start()
     except (ConfigError, DataRootError, ValueError, OSError) as error:
         await server.stop()
-        return _fail(str(error))
+        return _fail(str(error), is_supervised=exit_with_stdin)
     # What start-up made lives on; the collector need not look at it again.
     gc.collect()
     gc.freeze()
@@ -118,9 +120,19 @@ def _log_folder(config: BrokerConfig) -> Path | None:
     return Path(named.split(",")[0].strip()) if named else None
 
 
-def _fail(message: str) -> int:
+def _allow_many_files() -> None:
+    """Every client and every open segment needs a file descriptor; shells often allow far fewer than the system."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _fail(message: str, *, is_supervised: bool) -> int:
+    """Say why there is no broker: as JSON for a program, and in words, unless a supervisor will find its own."""
     print(json.dumps({"error": message}), flush=True)
-    print(f"broker: {message}", file=sys.stderr, flush=True)
+    if not is_supervised:
+        print(f"broker: {message}", file=sys.stderr, flush=True)
     return 1
 
 

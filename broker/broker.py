@@ -20,7 +20,7 @@ from broker.fetch_sessions import FetchSessions
 from broker.groups import OFFSETS_TOPIC, GroupCoordinator, Now, OffsetStore, PartitionOffsetsLog
 from broker.log import FlushMode, FlushPolicy, LogDirectory, PartitionLog
 from broker.metadata.dynamic_configs import DynamicConfigs
-from broker.metadata.topics import TopicRegistry
+from broker.metadata.topics import INTERNAL_TOPICS, TopicRegistry
 from broker.producer_ids import ProducerIds
 from broker.server import Server
 
@@ -85,6 +85,7 @@ class Broker:
             clock=self._clock,
             flush=FlushPolicy(FlushMode(config.caudal_flush_mode), config.caudal_flush_interval_ms),
             producer_id_expiration_ms=config.producer_id_expiration_ms,
+            essential_topics=INTERNAL_TOPICS,
         )
         self._configs = DynamicConfigs(self._folder, config)
         self._configs.open()
@@ -144,6 +145,8 @@ class Broker:
                 await asyncio.sleep(interval_ms / 1000)
                 try:
                     await work()
+                except OSError as error:
+                    log.error("background work failed and will be tried again error=%s", error)
                 except Exception:
                     log.exception("background work failed and will be tried again")
 
@@ -157,7 +160,10 @@ class Broker:
         await asyncio.to_thread(self._open_logs.start_checkpoints())
 
     async def _remove_deleted(self) -> None:
-        await asyncio.to_thread(self._open_logs.remove_deleted, self._clock.now_ms())
+        logs = self._open_logs
+        if logs.reserve.is_spent and not logs.reserve.refill():
+            await self._retain()
+        await asyncio.to_thread(logs.remove_deleted, self._clock.now_ms())
 
     async def _flush(self) -> None:
         """Force what was appended to disk, in a thread, because the loop must not wait for a disk.

@@ -279,7 +279,7 @@ def _error_answer(route: Route, error: Exception) -> Any:
         raise error
     response = error_response(route.api, route.response_type, error)
     if response is None:
-        raise BadRequest(f"{route.api.api_key.name} v{route.version} failed and has no error answer")
+        raise BadRequest(f"{route.api.api_key.name} v{route.version} has no answer for the error: {error}")
     return response
 
 

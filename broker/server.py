@@ -10,7 +10,9 @@ import asyncio
 import contextlib
 import errno
 import logging
+import resource
 import socket
+import sys
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
@@ -36,6 +38,9 @@ TOGETHER_BYTES_MAX: Final = 64 * 1024
 """Answers to requests that arrived together leave together, with one system call, up to this many bytes."""
 
 SWEEPS_PER_IDLE_TIME: Final = 10
+OTHER_FILES: Final = 32
+"""File descriptors that are neither connections nor segments (of which the log takes a quarter of all)."""
+
 HURRY_SECONDS: Final = 0.5
 STOP_SECONDS: Final = 5.0
 
@@ -60,6 +65,7 @@ class Server:
         self._accepting: list[asyncio.Server] = []
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._is_full = False
+        self._files_max = connection_files_max()
 
     def bind(self) -> None:
         """Take every configured address; nothing is answered yet. Raises ConfigError for one that cannot be had."""
@@ -114,15 +120,19 @@ class Server:
 
     def may_connect(self, host: str) -> bool:
         """Whether one more connection from that host is within the limits; says so once when it is not."""
-        within_all = len(self.connections) < self.config.max_connections
-        within_host = self.connections_by_host.get(host, 0) < self.config.max_connections_per_ip
-        if within_all and within_host:
+        count = len(self.connections)
+        if count >= self.config.max_connections:
+            limit = "max.connections"
+        elif self.connections_by_host.get(host, 0) >= self.config.max_connections_per_ip:
+            limit = "max.connections.per.ip"
+        elif count >= self._files_max:
+            limit = "open files (ulimit -n)"
+        else:
             self._is_full = False
             return True
         if not self._is_full:
             self._is_full = True
-            limit = "max.connections.per.ip" if within_all else "max.connections"
-            log.warning("connection refused host=%s connections=%d limit=%s", host, len(self.connections), limit)
+            log.warning("connection refused host=%s connections=%d limit=%s", host, count, limit)
         return False
 
     def _close_sockets(self) -> None:
@@ -239,10 +249,10 @@ class ClientProtocol(asyncio.BufferedProtocol):
         self.active_sweep = self._server.sweep
         try:
             frames = self._reader.received(nbytes)
-            if len(frames) > 1:
-                self._answer_together(frames)
-            elif frames:
+            if len(frames) == 1:
                 self._answer_or_hold(frames[0])
+            elif frames:
+                self._answer_together(frames)
         except BadRequest as bad:
             self._refuse(bad)
 
@@ -407,6 +417,12 @@ class ClientProtocol(asyncio.BufferedProtocol):
         log.warning("connection closed client=%s reason=%s", self._host, bad)
         self._held.clear()
         self.close()
+
+
+def connection_files_max() -> int:
+    """How many connections leave enough of the process's file descriptors to the log and to everything else."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if soft == resource.RLIM_INFINITY else max(soft * 3 // 4 - OTHER_FILES, 1)
 
 
 def bind_listener(listener: Listener) -> list[socket.socket]:

@@ -39,7 +39,11 @@ async def _run(bootstrap_servers: str) -> int:
     from app.kafka.admin import KafkaClusterAdmin
     from app.kafka.ports import ClusterUnreachable
 
-    admin = KafkaClusterAdmin(bootstrap_servers)
+    try:
+        admin = KafkaClusterAdmin(bootstrap_servers)
+    except ValueError as error:
+        click.echo(f"caudal: {error}. Check --bootstrap-servers.", err=True)
+        return 1
     try:
         await _wait_for_broker(admin)
         names = " and ".join(topic.name for topic in streams.TOPICS)
@@ -47,7 +51,6 @@ async def _run(bootstrap_servers: str) -> int:
         await streams.run(admin, bootstrap_servers, lambda words: click.echo(words, err=True))
     except streams.TopicGone as gone:
         click.echo(f"topic {gone} was deleted: the demo ends here", err=True)
-        return 0
     except ClusterUnreachable:
         click.echo(
             f"caudal: no broker answers at {bootstrap_servers}. Start one with `caudal start`, "
@@ -57,6 +60,7 @@ async def _run(bootstrap_servers: str) -> int:
         return 1
     finally:
         await admin.close()
+    return 0
 
 
 async def _wait_for_broker(admin: "ClusterAdmin") -> None:

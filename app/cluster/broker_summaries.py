@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.cluster.partitions import PartitionFacts, examine_partitions
+from app.cluster.partitions import PartitionFacts
 from app.cluster.snapshot import ClusterSnapshot
 from app.kafka.ports import BrokerNode, LogDirInfo
 
@@ -36,9 +36,8 @@ class BrokerSummary:
     failed_dir_count: int
 
 
-def summarise_brokers(snapshot: ClusterSnapshot) -> tuple[BrokerSummary, ...]:
+def summarise_brokers(snapshot: ClusterSnapshot, facts: PartitionFacts) -> tuple[BrokerSummary, ...]:
     """Every broker that is up, and those seen in the last 24 h that are not."""
-    facts = examine_partitions(snapshot)
     up = {broker.broker_id: broker for broker in snapshot.brokers}
     known = {broker_id: node for broker_id, (node, _) in snapshot.known_brokers.items()} | up
     return tuple(_summarise(snapshot, known[broker_id], broker_id in up, facts) for broker_id in sorted(known))

@@ -20,6 +20,7 @@ from app.cluster.snapshot import GroupLag, LagStatus, PartitionLag, PartitionOff
 from app.kafka.ports import CommittedOffset, GroupDescription, GroupMember, GroupState, TopicPartition
 
 _NO_COMMITS: Sequence[Commit] = ()
+_NO_READER = ", no member reads it"
 
 
 @dataclass(slots=True)
@@ -212,7 +213,7 @@ def _partition_words(
 def _error_words(status: LagStatus, commits: Sequence[Commit], owner: GroupMember | None, now_ms: int) -> str:
     if status is LagStatus.STOP:
         silent = words.duration((now_ms - commits[-1].at_ms) / 1000)
-        by = f", last from {owner.client_id} at {owner.client_host.lstrip('/')}" if owner else ", no member reads it"
+        by = f", last from {owner.client_id} at {owner.client_host.lstrip('/')}" if owner else _NO_READER
         return f"no commit for {silent}{by}"
     if status is LagStatus.STALL:
         return f"committing but not moving since {_clock(commits[0].at_ms)}"
@@ -262,7 +263,7 @@ def _group_words(
     if status is LagStatus.WARN:
         return _falling_behind((produce_rate, consume_rate))
     if status is LagStatus.ERR and group.state is GroupState.EMPTY:
-        return f"no members; {worst.status_words}"
+        return f"no members; {worst.status_words.removesuffix(_NO_READER)}"
     where = "" if len(committed) == 1 else f", {worst.topic} partition {worst.partition}"
     return worst.status_words + (where if status is LagStatus.ERR else "")
 

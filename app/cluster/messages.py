@@ -372,7 +372,7 @@ class ShownBytes:
     """A key, value or header for the eye. kind: 'null', 'empty', 'json', 'text', 'binary'; text is the exact content.
 
     Numbers are never parsed, so integers beyond 2^53 stay what they are. note says what the bytes look like where they
-    are no text (a schema id, a length).
+    are no text (a schema id), and how much of them is shown where they were cut.
     """
 
     kind: str
@@ -381,7 +381,7 @@ class ShownBytes:
 
 
 def show(data: bytes | None, *, bytes_max: int | None = None) -> ShownBytes:
-    """How to show some bytes; bytes_max cuts long ones (the note says so)."""
+    """How to show some bytes; bytes_max cuts long ones."""
     if data is None:
         return ShownBytes("null", "")
     if not data:

@@ -32,21 +32,6 @@ class TopicSummary:
         return sum(group.status in LATE_STATUSES for group in self.groups)
 
 
-class TopicSummaries:
-    """The summaries of the newest snapshot, computed once for all pages that show it."""
-
-    def __init__(self) -> None:
-        self._snapshot: ClusterSnapshot | None = None
-        self._summaries: tuple[TopicSummary, ...] = ()
-
-    def of(self, snapshot: ClusterSnapshot) -> tuple[TopicSummary, ...]:
-        """All topics by name."""
-        if snapshot is not self._snapshot:
-            self._summaries = summarise_topics(snapshot)
-            self._snapshot = snapshot
-        return self._summaries
-
-
 def is_internal_topic(topic: TopicInfo) -> bool:
     """Topics that Kafka or this platform keeps for itself."""
     return topic.is_internal or topic.name.startswith("__") or topic.name in PLATFORM_TOPICS

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from app.cluster.snapshot import ClusterSnapshot, Series
-from app.cluster.topic_summaries import TopicSummaries
+from app.cluster.snapshot_facts import SnapshotFacts
 from app.kafka.ports import ClusterAdmin, Producer
 
 
@@ -43,7 +43,7 @@ class ClusterAccess:
     sampler: SnapshotSource
     admin: ClusterAdmin
     producer: Producer
-    topic_summaries: TopicSummaries = field(default_factory=TopicSummaries)
+    facts: SnapshotFacts = field(default_factory=SnapshotFacts)
 
     @property
     def title(self) -> str:

@@ -98,7 +98,10 @@ class BrokerPage:
 @router.get("/clusters/{cluster:name}/brokers/{broker:int}")
 async def show_broker(visit: Asked) -> Response:
     broker_id = visit.request.path_params["broker"]
-    summary = next((one for one in summarise_brokers(visit.snapshot) if one.node.broker_id == broker_id), None)
+    summary = next(
+        (one for one in summarise_brokers(visit.snapshot, visit.partition_facts()) if one.node.broker_id == broker_id),
+        None,
+    )
     if summary is None:
         raise PageNotFound(
             f"There is no broker {broker_id} in {visit.access.title}, and none was seen in the last 24 h."

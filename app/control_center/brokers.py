@@ -62,7 +62,7 @@ class BrokersPage:
 @router.get("/clusters/{cluster:name}/brokers")
 async def list_brokers(visit: Asked) -> Response:
     column, descending = TABLE.order(visit.argument("sort"), visit.argument("dir"))
-    rows = TABLE.sorted(summarise_brokers(visit.snapshot), column, descending=descending)
+    rows = TABLE.sorted(summarise_brokers(visit.snapshot, visit.partition_facts()), column, descending=descending)
     if visit.wanted_format == "csv":
         return TABLE.csv(rows, "brokers.csv")
     if visit.wanted_format == "json":

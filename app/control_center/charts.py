@@ -116,9 +116,9 @@ def build_chart(plan: ChartPlan, *, zone: Zone, as_table: bool, other_href: str,
 
 
 def figure(plan: ChartPlan, zone: Zone) -> dict[str, Any]:
-    """A Plotly figure. Times are the reader's wall clock, because plotly reads every date as UTC."""
+    """A Plotly figure. Times are the reader's wall clock, as text."""
     layout: dict[str, Any] = {
-        "xaxis": {"type": "date", "range": [zone.local_ms(plan.from_ms), zone.local_ms(plan.to_ms)]},
+        "xaxis": {"type": "date", "range": [zone.wall_clock(plan.from_ms), zone.wall_clock(plan.to_ms)]},
         "yaxis": {"ticksuffix": plan.axis_suffix},
         **plan.extra_layout,
     }
@@ -133,7 +133,7 @@ def _trace(line: Line, zone: Zone) -> dict[str, Any]:
         "type": "scatter",
         "mode": "lines",
         "name": line.name,
-        "x0": zone.local_ms(line.series.start_ms),
+        "x0": zone.wall_clock(line.series.start_ms),
         "dx": step_ms,
         "y": [None if value is None else tidy(value) for value in values],
         "line": {"dash": line.dash},

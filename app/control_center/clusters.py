@@ -6,7 +6,6 @@ from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
 
 from app.cluster.snapshot import Severity
-from app.cluster.topic_summaries import is_internal_topic
 from app.control_center import words
 from app.control_center.access import ClusterAccess
 from app.control_center.shell import cluster_tone
@@ -76,9 +75,7 @@ def _sentence(cards: list[ClusterCard]) -> str:
 def _card(visit: Visit, access: ClusterAccess) -> ClusterCard:
     snapshot = access.sampler.snapshot
     tone, state = cluster_tone(snapshot)
-    partitions = [one for topic in snapshot.topics.values() for one in topic.partitions]
-    offline = sum(snapshot.is_offline(one) for one in partitions)
-    short = sum(snapshot.is_under_replicated(one) for one in partitions)
+    facts = access.facts.partitions(snapshot)
     worst = max((group.time_lag_s for group in snapshot.groups.values() if group.time_lag_s is not None), default=None)
     known = len(snapshot.known_brokers) or len(snapshot.brokers)
     up = len(snapshot.brokers)
@@ -90,16 +87,16 @@ def _card(visit: Visit, access: ClusterAccess) -> ClusterCard:
         score=snapshot.score,
         kind=snapshot.version_words or ("Embedded broker" if snapshot.is_embedded else snapshot.cluster_id),
         findings=tuple(
-            CardFinding(words.sentence(one.headline), one.severity is Severity.CRITICAL)
+            CardFinding(words.stopped(one.headline), one.severity is Severity.CRITICAL)
             for one in snapshot.findings[:FINDINGS_SHOWN]
         ),
         more_findings=max(0, len(snapshot.findings) - FINDINGS_SHOWN),
         facts=(
             CardFact("Brokers up", words.count(up) if up == known else f"{up} of {known}"),
-            CardFact("Topics", words.count(sum(not is_internal_topic(one) for one in snapshot.topics.values()))),
+            CardFact("Topics", words.count(access.facts.visible_topic_count(snapshot))),
             CardFact("Consumer groups", words.count(len(snapshot.groups))),
-            CardFact("Offline partitions", words.count(offline)),
-            CardFact("Under-replicated", words.count(short)),
+            CardFact("Offline partitions", words.count(len(facts.offline))),
+            CardFact("Under-replicated", words.count(len(facts.under_replicated))),
             CardFact("Latest group", words.span(None if worst is None else worst * 1000)),
         ),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Response
 
 from app.cluster.broker_summaries import fullest_log_dir
-from app.cluster.partitions import PartitionFacts, examine_partitions
+from app.cluster.partitions import PartitionFacts
 from app.cluster.snapshot import ClusterSnapshot, Finding, Severity
 from app.cluster.topic_summaries import LATE_STATUSES, TopicSummary
 from app.control_center import sparklines, words
@@ -132,12 +132,12 @@ def _build(visit: Visit, chart_range: ChartRange, rate: ChartPlan, time_lag: Cha
     topics = [topic for topic in visit.topic_summaries() if not topic.is_internal]
     return OverviewPage(
         headline=headline_of(visit.access.title, snapshot),
-        sentence=sentence_of(snapshot, len(topics)),
+        sentence=sentence_of(visit),
         findings=build_findings(visit),
         score=snapshot.score,
         penalties=tuple(Penalty(finding.headline, finding.penalty) for finding in snapshot.findings),
         is_seen=bool(snapshot.taken_at_ms),
-        tiles=build_tiles(snapshot, visit.links),
+        tiles=build_tiles(visit),
         ranges=chart_range.links(),
         rate_chart=chart_range.chart(rate),
         lag_chart=chart_range.chart(time_lag),
@@ -155,9 +155,10 @@ def headline_of(title: str, snapshot: ClusterSnapshot) -> str:
     return f"{title} needs attention" if snapshot.findings else f"{title} is healthy"
 
 
-def sentence_of(snapshot: ClusterSnapshot, topic_count: int) -> str:
+def sentence_of(visit: Visit) -> str:
     """What clients can still do, in one line."""
-    offline = sum(snapshot.is_offline(one) for topic in snapshot.topics.values() for one in topic.partitions)
+    snapshot = visit.snapshot
+    offline = len(visit.partition_facts().offline)
     if not snapshot.taken_at_ms:
         return "The first answers of the cluster are on their way."
     if snapshot.unreachable_since_ms is not None:
@@ -165,6 +166,7 @@ def sentence_of(snapshot: ClusterSnapshot, topic_count: int) -> str:
     if offline:
         return f"{words.plural(offline, 'partition')} can be neither written nor read."
     late = sum(group.status in LATE_STATUSES for group in snapshot.groups.values())
+    topic_count = visit.access.facts.visible_topic_count(snapshot)
     counted = (
         f"{words.plural(len(snapshot.brokers), 'broker')}, {words.plural(topic_count, 'topic')}, "
         f"{words.plural(len(snapshot.groups), 'consumer group')}"
@@ -180,9 +182,9 @@ def build_findings(visit: Visit) -> tuple[FindingView, ...]:
 def _finding(finding: Finding, links: Links, zone: Zone, now_ms: int) -> FindingView:
     return FindingView(
         tone="bad" if finding.severity is Severity.CRITICAL else "warn",
-        headline=words.sentence(finding.headline),
-        detail=words.sentence(finding.detail),
-        remedy=words.sentence(finding.remedy),
+        headline=words.stopped(finding.headline),
+        detail=words.stopped(finding.detail),
+        remedy=words.stopped(finding.remedy),
         since=zone.moment(finding.since_ms, now_ms),
         href=links.below(finding.link) if finding.link else "",
         link_words=words.capital(finding.link_words or "show"),
@@ -192,8 +194,8 @@ def _finding(finding: Finding, links: Links, zone: Zone, now_ms: int) -> Finding
 # --- tiles ---------------------------------------------------------------------------------------------------------
 
 
-def build_tiles(snapshot: ClusterSnapshot, links: Links) -> tuple[Tile, ...]:
-    facts = examine_partitions(snapshot)
+def build_tiles(visit: Visit) -> tuple[Tile, ...]:
+    snapshot, links, facts = visit.snapshot, visit.links, visit.partition_facts()
     return (
         _brokers_tile(snapshot, links),
         _offline_tile(facts, links),
@@ -349,7 +351,7 @@ def _events(visit: Visit) -> tuple[EventView, ...]:
     return tuple(
         EventView(
             at=visit.zone.moment(event.at_ms, visit.now_ms),
-            words=words.sentence(event.words),
+            words=words.stopped(event.words),
             href=_event_href(visit, event.kind, event.name),
         )
         for event in newest

@@ -110,22 +110,27 @@ def _report(visit: Visit, chart_range: ChartRange, drawn: tuple[ReportChart, ...
     events = sorted(snapshot.events, key=lambda event: -event.at_ms)
     return Report(
         title=headline_of(visit.access.title, snapshot),
-        sentence=sentence_of(snapshot, len(topics)),
-        made_at=visit.zone.full(visit.now_ms).text,
-        as_of=visit.zone.full(snapshot.taken_at_ms).text,
+        sentence=sentence_of(visit),
+        made_at=_dated(visit, visit.now_ms),
+        as_of=_dated(visit, snapshot.taken_at_ms),
         version=visit.center.settings.version,
         cluster_id=snapshot.cluster_id,
         range_words=charts.RANGE_WORDS[chart_range.name],
         score=snapshot.score,
         findings=build_findings(visit),
-        tiles=build_tiles(snapshot, visit.links),
+        tiles=build_tiles(visit),
         charts=drawn,
         groups=_groups(snapshot),
         topics=tuple(_topic(one) for one in busiest[:TOPICS_LISTED]),
         topic_count=len(topics),
-        events=tuple((visit.zone.full(one.at_ms).text, words.sentence(one.words)) for one in events),
+        events=tuple((_dated(visit, one.at_ms), words.stopped(one.words)) for one in events),
         plotly=plotly,
     )
+
+
+def _dated(visit: Visit, ms: int) -> str:
+    moment = visit.zone.full(ms)
+    return f"{moment.day} {moment.text}"
 
 
 def _groups(snapshot: ClusterSnapshot) -> tuple[ReportGroup, ...]:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from app.cluster.snapshot import ClusterSnapshot, Severity
-from app.cluster.topic_summaries import is_internal_topic
 from app.control_center import words
 from app.control_center.access import ClusterAccess, ControlCenter
 from app.control_center.flash import Toast
@@ -81,7 +80,7 @@ def build_shell(
         section=section,
         crumb=title,
         badge=_badge(cluster.title, snapshot) if cluster and snapshot else None,
-        nav=_nav(snapshot, links) if snapshot else (),
+        nav=_nav(cluster, links) if cluster else _nav_above(links),
         as_of=zone.clock(snapshot.taken_at_ms) if snapshot and snapshot.taken_at_ms else None,
         unreachable=_unreachable(snapshot, zone, now_ms) if snapshot else None,
         is_insecure=center.settings.insecure,
@@ -113,8 +112,13 @@ def _badge(title: str, snapshot: ClusterSnapshot) -> ClusterBadge:
     return ClusterBadge(title, f"{name}, {brokers}" if name else brokers, tone, tone_words)
 
 
-def _nav(snapshot: ClusterSnapshot, links: Links) -> tuple[NavItem, ...]:
-    topic_count = sum(not is_internal_topic(topic) for topic in snapshot.topics.values())
+def _nav_above(links: Links) -> tuple[NavItem, ...]:
+    return (NavItem("clusters", "Clusters", "home", "o", links.home),)
+
+
+def _nav(cluster: ClusterAccess, links: Links) -> tuple[NavItem, ...]:
+    snapshot = cluster.sampler.snapshot
+    topic_count = cluster.facts.visible_topic_count(snapshot)
     return (
         NavItem("overview", "Overview", "home", "o", links.cluster),
         NavItem("topics", "Topics", "topic", "t", links.topics(), topic_count),

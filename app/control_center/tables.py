@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Generic, TypeVar
 
 from fastapi.responses import Response
@@ -14,7 +15,7 @@ from app.control_center.links import query
 Row = TypeVar("Row")
 Cell = str | int | float | bool | None
 ROWS_PER_PAGE = 50
-ROWS_PER_PAGE_MAX = 500
+ROWS_PER_PAGE_MAX = 200
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -70,10 +71,10 @@ class Table(Generic[Row]):
 
     def sorted(self, rows: Sequence[Row], column: Column[Row], *, descending: bool) -> list[Row]:
         """Over all rows; stable, so that the order the rows came in breaks ties; unknown values stand last."""
-        known = [row for row in rows if column.sort_value(row) is not None]
-        unknown = [row for row in rows if column.sort_value(row) is None]
-        known.sort(key=lambda row: _sort_key(column.sort_value(row)), reverse=descending)
-        return known + unknown
+        keyed = [(column.sort_value(row), row) for row in rows]
+        known = [(_sort_key(value), row) for value, row in keyed if value is not None]
+        known.sort(key=itemgetter(0), reverse=descending)
+        return [row for _, row in known] + [row for value, row in keyed if value is None]
 
     def headers(self, column: Column[Row], *, descending: bool, arguments: dict[str, str]) -> tuple[Header, ...]:
         return tuple(self._header(one, one is column, descending, arguments) for one in self.columns if one.label)

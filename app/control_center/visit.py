@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from app.cluster.partitions import PartitionFacts
 from app.cluster.snapshot import ClusterSnapshot
 from app.cluster.topic_summaries import TopicSummary
 from app.control_center import flash
@@ -51,7 +52,10 @@ class Visit:
         return self.access.sampler.snapshot
 
     def topic_summaries(self) -> tuple[TopicSummary, ...]:
-        return self.access.topic_summaries.of(self.snapshot)
+        return self.access.facts.topics(self.snapshot)
+
+    def partition_facts(self) -> PartitionFacts:
+        return self.access.facts.partitions(self.snapshot)
 
     @property
     def is_reachable(self) -> bool:

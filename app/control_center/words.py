@@ -26,14 +26,14 @@ def is_are(number: int) -> str:
 
 
 def size(size_bytes: float | None) -> str:
-    """Bytes in binary units with two or three digits: '7.1 GiB', '412 GiB', '0 B'."""
+    """Bytes in binary units: '7.1 GiB', '412 GiB', '0 B'."""
     if size_bytes is None:
         return UNKNOWN
     value, unit = float(size_bytes), 0
     while abs(value) >= 1000 and unit < len(_BINARY_UNITS) - 1:
         value, unit = value / 1024, unit + 1
-    digits = 0 if unit == 0 or abs(value) >= 99.5 else 1
-    return f"{value:.{digits}f} {_BINARY_UNITS[unit]}"
+    number = f"{value:.0f}" if unit == 0 or abs(value) >= 9.95 else f"{value:.1f}".removesuffix(".0")
+    return f"{number} {_BINARY_UNITS[unit]}"
 
 
 def rate(per_second: float | None) -> str:
@@ -112,12 +112,15 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def sentence(text: str) -> str:
-    """Upper first letter and a full stop, so that any fragment can stand alone."""
+def stopped(text: str) -> str:
+    """With a full stop. The first letter stays: it may begin the name of a topic or a group."""
     text = text.strip()
-    if not text:
-        return ""
-    return capital(text) + ("" if text[-1] in ".!?" else ".")
+    return text if not text or text[-1] in ".!?" else text + "."
+
+
+def sentence(text: str) -> str:
+    """Upper first letter and a full stop, so that a fragment can stand alone."""
+    return stopped(capital(text.strip()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,7 @@ class Moment:
 
     text: str
     iso: str
+    day: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,13 +167,16 @@ class Zone:
         return Moment(f"{then.day} {then:%b %H:%M}" if then.year == now.year else f"{then.day} {then:%b %Y}", iso(ms))
 
     def full(self, ms: int) -> Moment:
-        """Date, time and milliseconds, as records are dated."""
-        then = self.at(ms)
-        return Moment(f"{then:%Y-%m-%d %H:%M:%S}.{ms % 1000:03d}", iso(ms))
+        """Date, time and milliseconds, as records are dated. Outside the calendar the bare number."""
+        try:
+            then = self.at(ms)
+        except (ValueError, OverflowError, OSError):
+            return Moment(str(ms), str(ms))
+        return Moment(f"{then:%H:%M:%S}.{ms % 1000:03d}", iso(ms), f"{then:%Y-%m-%d}")
 
-    def local_ms(self, ms: int) -> int:
-        """Milliseconds whose UTC reading is the reader's wall clock: what a plotly date axis needs."""
-        return ms + self.offset_minutes * MINUTE_MS
+    def wall_clock(self, ms: int) -> str:
+        """The reader's date and time as text: plotly would move numbers into the browser's own zone."""
+        return f"{self.at(ms):%Y-%m-%d %H:%M:%S}.{ms % 1000:03d}"
 
 
 def iso(ms: int) -> str:

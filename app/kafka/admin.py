@@ -6,15 +6,14 @@ Works on Apache Kafka from 3.0 on and on our own broker. Nothing here creates a 
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar, cast
 
 from app.kafka import answers
 from app.kafka.answers import AnswerMemo, raise_for
-from app.kafka.connection import ClusterConnections, ConnectionSettings, NodeConnection, NodeUnreachable
+from app.kafka.connection import ConnectionSettings, NodeUnreachable
 from app.kafka.ports import (
     ClusterMetadata,
-    ClusterUnreachable,
     CommittedOffset,
     ConfigChange,
     ConfigEntry,
@@ -30,19 +29,16 @@ from app.kafka.ports import (
     NewTopic,
     QuorumInfo,
     ResourceType,
-    TopicInfo,
     TopicPartition,
 )
+from app.kafka.requests import NO_LEADER, RETRY_WAIT_FIRST_S, RETRY_WAIT_MAX_S, ClusterRequests, grouped
 from broker.errors import (
     BrokerNotAvailable,
-    CoordinatorNotAvailable,
     FencedLeaderEpoch,
     GroupIdNotFound,
     KafkaError,
     LeaderNotAvailable,
     NetworkException,
-    NotController,
-    NotCoordinator,
     NotLeaderOrFollower,
     OffsetNotAvailable,
     UnknownLeaderEpoch,
@@ -88,7 +84,6 @@ from broker.protocol.messages.describe_quorum import (
     RequestTopicData,
 )
 from broker.protocol.messages.fetch import FetchPartition, FetchRequest, FetchResponse, FetchTopic
-from broker.protocol.messages.find_coordinator import FindCoordinatorRequest, FindCoordinatorResponse
 from broker.protocol.messages.incremental_alter_configs import (
     AlterableConfig,
     AlterConfigsResource,
@@ -102,7 +97,6 @@ from broker.protocol.messages.list_offsets import (
     ListOffsetsResponse,
     ListOffsetsTopic,
 )
-from broker.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
 from broker.protocol.messages.offset_commit import (
     OffsetCommitRequest,
     OffsetCommitRequestPartition,
@@ -117,13 +111,9 @@ Answer = TypeVar("Answer", bound=Message)
 K = TypeVar("K")
 
 CONFIG_TOPICS_PER_REQUEST = 50  # about 10 ms of decoding on the loop the first time; repeats are recognised unread
-RETRY_WAIT_FIRST_S = 0.05
-RETRY_WAIT_MAX_S = 0.5
-TOPIC_VISIBLE_WAIT_S = 2.0
 ELECTION_WAIT_S = 2.0
 FETCH_VERSION_BY_NAME_MAX = 12  # Fetch 13, OffsetFetch 10 and OffsetCommit 10 name topics by id only
 OFFSETS_VERSION_BY_NAME_MAX = 9
-NO_LEADER = -1
 
 _LEADER_MOVING = (NotLeaderOrFollower.code, FencedLeaderEpoch.code, UnknownLeaderEpoch.code, OffsetNotAvailable.code)
 
@@ -136,123 +126,78 @@ class KafkaClusterAdmin:
     """
 
     def __init__(self, bootstrap_servers: str | Sequence[str], settings: ConnectionSettings | None = None) -> None:
-        self.connections = ClusterConnections(bootstrap_servers, settings)
-        self._metadata: ClusterMetadata | None = None
-        self._topics: dict[str, TopicInfo] = {}
-        self._coordinators: dict[str, int] = {}
+        self._cluster = ClusterRequests(bootstrap_servers, settings)
         self._group_types: dict[str, GroupType] = {}
-        self._metadata_memo = AnswerMemo[ClusterMetadata](1)
         self._configs_memo = AnswerMemo[dict[str, tuple[ConfigEntry, ...]]]()
         self._offsets_memo = AnswerMemo[dict[TopicPartition, FoundOffset]]()
         self._log_dirs_memo = AnswerMemo[tuple[LogDirInfo, ...]]()
 
     async def close(self) -> None:
-        await self.connections.close()
-
-    # --- metadata --------------------------------------------------------------------------------------------------
+        await self._cluster.connections.close()
 
     async def metadata(self) -> ClusterMetadata:
-        connection, version, frame = await self._exchange_any(
-            MetadataRequest(topics=None, allow_auto_topic_creation=False)
-        )
-        metadata = self._metadata_memo.recall("all", frame)
-        if metadata is None:
-            answer = _decode(MetadataResponse, version, frame, connection)
-            metadata = answers.cluster_metadata(answer, self._metadata)
-            self._metadata_memo.remember("all", frame, metadata)
-        self._metadata = metadata
-        self._topics = dict(metadata.topics)
-        self.connections.learn(metadata.brokers)
-        return metadata
+        return await self._cluster.metadata()
 
     async def quorum(self) -> QuorumInfo | None:
         topic = RequestTopicData(topic_name="__cluster_metadata", partitions=[RequestPartitionData(partition_index=0)])
         try:
-            answer = await self._ask(DescribeQuorumRequest(topics=[topic]), DescribeQuorumResponse)
+            answer = await self._cluster.ask(DescribeQuorumRequest(topics=[topic]), DescribeQuorumResponse)
             return answers.quorum_info(answer)
         except KafkaError:
             return None
-
-    async def _refresh(self, topics: Iterable[str]) -> None:
-        """Learn the present leaders of some topics; topics that do not exist are forgotten."""
-        wanted = sorted(set(topics))
-        request = MetadataRequest(
-            topics=[MetadataRequestTopic(name=name) for name in wanted], allow_auto_topic_creation=False
-        )
-        answer = await self._ask(request, MetadataResponse)
-        self.connections.learn(answers.brokers(answer))
-        for name in wanted:
-            self._topics.pop(name, None)
-        for topic in answer.topics:
-            if topic.error_code == 0 and topic.name is not None:
-                self._topics[topic.name] = answers.topic_info(topic)
-
-    async def _await_topic(self, name: str, is_seen: Callable[[TopicInfo | None], bool]) -> None:
-        """Wait a little until brokers tell of a change: a controller answers before they all know."""
-        deadline = time.monotonic() + TOPIC_VISIBLE_WAIT_S
-        while time.monotonic() < deadline:
-            await self._refresh([name])
-            if is_seen(self._topics.get(name)):
-                return
-            await asyncio.sleep(RETRY_WAIT_FIRST_S)
-
-    def _leader(self, partition: TopicPartition) -> int | None:
-        """The leader's broker id, NO_LEADER, or None for a partition that is not known."""
-        topic = self._topics.get(partition.topic)
-        if topic is None or not 0 <= partition.partition < len(topic.partitions):
-            return None
-        return topic.partitions[partition.partition].leader_id
 
     # --- topics ----------------------------------------------------------------------------------------------------
 
     async def create_topic(self, topic: NewTopic, *, validate_only: bool = False) -> CreatedTopic:
         request = CreateTopicsRequest(
-            topics=[_creatable(topic)], timeout_ms=self._timeout_ms, validate_only=validate_only
+            topics=[_creatable(topic)], timeout_ms=self._cluster.timeout_ms, validate_only=validate_only
         )
 
-        async def attempt() -> CreatedTopic:
-            answer = await self._ask_controller(request, CreateTopicsResponse, lambda one: one.topics[0].error_code)
-            result = answer.topics[0]
-            raise_for(result.error_code, result.error_message)
-            return CreatedTopic(result.name, bytes(result.topic_id), result.num_partitions, result.replication_factor)
-
-        created = await self._retry(attempt)
+        answer = await self._cluster.ask_controller(request, CreateTopicsResponse, lambda one: one.topics[0].error_code)
+        result = answer.topics[0]
+        raise_for(result.error_code, result.error_message)
         if not validate_only:
-            await self._await_topic(topic.name, lambda info: info is not None)
-        return created
+            await self._cluster.await_topic(topic.name, lambda info: info is not None)
+        return CreatedTopic(result.name, bytes(result.topic_id), result.num_partitions, result.replication_factor)
 
     async def delete_topic(self, name: str) -> None:
         request = DeleteTopicsRequest(
-            topic_names=[name], topics=[DeleteTopicState(name=name)], timeout_ms=self._timeout_ms
+            topic_names=[name], topics=[DeleteTopicState(name=name)], timeout_ms=self._cluster.timeout_ms
         )
-        answer = await self._ask_controller(request, DeleteTopicsResponse, lambda one: one.responses[0].error_code)
+        answer = await self._cluster.ask_controller(
+            request, DeleteTopicsResponse, lambda one: one.responses[0].error_code
+        )
         raise_for(answer.responses[0].error_code, answer.responses[0].error_message)
-        await self._await_topic(name, lambda info: info is None)
+        await self._cluster.await_topic(name, lambda info: info is None)
 
     async def create_partitions(self, topic: str, *, total_count: int, validate_only: bool = False) -> None:
         request = CreatePartitionsRequest(
             topics=[CreatePartitionsTopic(name=topic, count=total_count, assignments=None)],
-            timeout_ms=self._timeout_ms,
+            timeout_ms=self._cluster.timeout_ms,
             validate_only=validate_only,
         )
-        answer = await self._ask_controller(request, CreatePartitionsResponse, lambda one: one.results[0].error_code)
+        answer = await self._cluster.ask_controller(
+            request, CreatePartitionsResponse, lambda one: one.results[0].error_code
+        )
         raise_for(answer.results[0].error_code, answer.results[0].error_message)
         if not validate_only:
-            await self._await_topic(topic, lambda info: info is not None and len(info.partitions) >= total_count)
+            await self._cluster.await_topic(
+                topic, lambda info: info is not None and len(info.partitions) >= total_count
+            )
 
     async def delete_records(self, before_offsets: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
         left = dict(before_offsets)
         moved: dict[TopicPartition, int] = {}
 
         async def attempt() -> dict[TopicPartition, int]:
-            for leader_id, partitions in (await self._by_leader(left)).items():
+            for leader_id, partitions in (await self._cluster.by_leader(left)).items():
                 for partition, answer in (await self._delete_records_at(leader_id, partitions, left)).items():
                     raise_for(answer.error_code, None)
                     moved[partition] = answer.offset
                     del left[partition]
             return moved
 
-        return await self._retry(attempt, partitions=before_offsets)
+        return await self._cluster.retry(attempt, partitions=before_offsets)
 
     async def _delete_records_at(
         self, leader_id: int, partitions: Sequence[TopicPartition], offsets: Mapping[TopicPartition, int]
@@ -266,8 +211,8 @@ class KafkaClusterAdmin:
             )
             for topic, group in _by_topic(partitions)
         ]
-        request = DeleteRecordsRequest(topics=topics, timeout_ms=self._timeout_ms)
-        answer = await self._ask(request, DeleteRecordsResponse, node_id=leader_id)
+        request = DeleteRecordsRequest(topics=topics, timeout_ms=self._cluster.timeout_ms)
+        answer = await self._cluster.ask(request, DeleteRecordsResponse, node_id=leader_id)
         return {
             TopicPartition(topic.name, one.partition_index): FoundOffset(one.low_watermark, error_code=one.error_code)
             for topic in answer.topics
@@ -280,7 +225,7 @@ class KafkaClusterAdmin:
         self, resources: Sequence[ConfigResource], *, documentation: bool = False
     ) -> dict[ConfigResource, tuple[ConfigEntry, ...]]:
         found: dict[ConfigResource, tuple[ConfigEntry, ...]] = {}
-        for node_id, group in _grouped(resources, _node_of_configs).items():
+        for node_id, group in grouped(resources, _node_of_configs).items():
             await self._check_broker(node_id)
             request = DescribeConfigsRequest(
                 resources=[
@@ -292,7 +237,7 @@ class KafkaClusterAdmin:
                 include_synonyms=True,
                 include_documentation=documentation,
             )
-            answer = await self._ask(request, DescribeConfigsResponse, node_id=node_id)
+            answer = await self._cluster.ask(request, DescribeConfigsResponse, node_id=node_id)
             for result in answer.results:
                 raise_for(result.error_code, result.error_message)
                 resource = ConfigResource(ResourceType(result.resource_type), result.resource_name)
@@ -310,36 +255,32 @@ class KafkaClusterAdmin:
             DescribeConfigsResource(resource_type=ResourceType.TOPIC, resource_name=name, configuration_keys=None)
             for name in topics
         ]
-        connection, version, frame = await self._exchange_any(DescribeConfigsRequest(resources=resources))
-        known = self._configs_memo.recall(topics, frame)
-        if known is not None:
-            return known
-        answer = _decode(DescribeConfigsResponse, version, frame, connection)
-        found = {
-            result.resource_name: answers.config_entries(result.configs)
-            for result in answer.results
-            if result.error_code == 0  # a topic deleted meanwhile
-        }
-        return self._configs_memo.remember(topics, frame, found)
+        return await self._cluster.ask_again(
+            DescribeConfigsRequest(resources=resources),
+            DescribeConfigsResponse,
+            memo=self._configs_memo,
+            question=topics,
+            build=answers.topic_configs,
+        )
 
     async def alter_configs(
         self, changes: Mapping[ConfigResource, Sequence[ConfigChange]], *, validate_only: bool = False
     ) -> None:
-        for node_id, group in _grouped(changes, _node_of_configs).items():
+        for node_id, group in grouped(changes, _node_of_configs).items():
             await self._check_broker(node_id)
             request = IncrementalAlterConfigsRequest(
                 resources=[_alterable(resource, changes[resource]) for resource in group],
                 validate_only=validate_only,
             )
-            answer = await self._ask(request, IncrementalAlterConfigsResponse, node_id=node_id)
+            answer = await self._cluster.ask(request, IncrementalAlterConfigsResponse, node_id=node_id)
             for result in answer.responses:
                 raise_for(result.error_code, result.error_message)
 
     async def _check_broker(self, node_id: int | None) -> None:
-        if node_id is None or node_id in self.connections.nodes:
+        if node_id is None or node_id in self._cluster.connections.nodes:
             return
         await self.metadata()
-        if node_id not in self.connections.nodes:
+        if node_id not in self._cluster.connections.nodes:
             raise BrokerNotAvailable(f"broker {node_id} is not among the brokers of the cluster")
 
     # --- offsets and records ---------------------------------------------------------------------------------------
@@ -355,20 +296,20 @@ class KafkaClusterAdmin:
         wait_s, give_up_at = RETRY_WAIT_FIRST_S, time.monotonic() + ELECTION_WAIT_S
         while left and time.monotonic() < give_up_at:
             await asyncio.sleep(wait_s)
-            await self._refresh({partition.topic for partition in left})
+            await self._cluster.refresh({partition.topic for partition in left})
             found |= await self._list_offsets_once({partition: wanted[partition] for partition in left})
             left = [partition for partition in left if found[partition].error_code in _LEADER_MOVING]
             wait_s = min(2 * wait_s, RETRY_WAIT_MAX_S)
         return found
 
     async def _list_offsets_once(self, wanted: Mapping[TopicPartition, int]) -> dict[TopicPartition, FoundOffset]:
-        unknown = {one.topic for one in wanted if self._leader(one) is None}
+        unknown = {one.topic for one in wanted if self._cluster.leader(one) is None}
         if unknown:
-            await self._refresh(unknown)
+            await self._cluster.refresh(unknown)
         found: dict[TopicPartition, FoundOffset] = {}
         by_leader: defaultdict[int, list[TopicPartition]] = defaultdict(list)
         for partition in wanted:
-            leader_id = self._leader(partition)
+            leader_id = self._cluster.leader(partition)
             if leader_id is None:
                 found[partition] = FoundOffset(-1, error_code=UnknownTopicOrPartition.code)
             elif leader_id == NO_LEADER:
@@ -394,26 +335,18 @@ class KafkaClusterAdmin:
             )
             for topic, group in _by_topic(partitions)
         ]
-        request = ListOffsetsRequest(replica_id=-1, topics=topics, timeout_ms=self._timeout_ms)
+        request = ListOffsetsRequest(replica_id=-1, topics=topics, timeout_ms=self._cluster.timeout_ms)
         try:
-            connection = await self.connections.to_node(leader_id)
-            version = connection.version_for(ListOffsetsRequest)
-            frame = await connection.exchange(request, version, self.connections.settings.request_timeout_s)
+            return await self._cluster.ask_again(
+                request,
+                ListOffsetsResponse,
+                memo=self._offsets_memo,
+                question=(leader_id, next(iter(wanted.values())), len(partitions)),
+                build=lambda answer: answers.found_offsets(answer, partitions),
+                node_id=leader_id,
+            )
         except NodeUnreachable:
             return dict.fromkeys(partitions, FoundOffset(-1, error_code=NetworkException.code))
-        question = (leader_id, next(iter(wanted.values())), len(partitions))
-        known = self._offsets_memo.recall(question, frame)
-        if known is not None:
-            return known
-        answer = _decode(ListOffsetsResponse, version, frame, connection)
-        names = {(one.topic, one.partition): one for one in partitions}
-        found = dict.fromkeys(partitions, FoundOffset(-1, error_code=UnknownTopicOrPartition.code))
-        for topic in answer.topics:
-            for part in topic.partitions:
-                partition = names.get((topic.name, part.partition_index))
-                if partition is not None:
-                    found[partition] = FoundOffset(part.offset, part.timestamp, part.error_code)
-        return self._offsets_memo.remember(question, frame, found)
 
     async def fetch(
         self,
@@ -435,9 +368,9 @@ class KafkaClusterAdmin:
         lane = "fetch" if wait_ms else ""  # a long poll would hold up everything behind it
 
         async def attempt() -> FetchedBatch:
-            (leader_id,) = await self._by_leader([partition])
-            connection = await self.connections.to_node(leader_id, lane=lane)
-            timeout_s = self.connections.settings.request_timeout_s + wait_ms / 1000
+            (leader_id,) = await self._cluster.by_leader([partition])
+            connection = await self._cluster.connections.to_node(leader_id, lane=lane)
+            timeout_s = self._cluster.connections.settings.request_timeout_s + wait_ms / 1000
             answer = cast(
                 FetchResponse,
                 await connection.request(request, version_max=FETCH_VERSION_BY_NAME_MAX, timeout_s=timeout_s),
@@ -454,16 +387,18 @@ class KafkaClusterAdmin:
                 ),
             )
 
-        return await self._retry(attempt, partitions=[partition])
+        return await self._cluster.retry(attempt, partitions=[partition])
 
     # --- groups ----------------------------------------------------------------------------------------------------
 
     async def list_groups(self) -> tuple[GroupListing, ...]:
         """Asked of every broker, as each lists only the groups it coordinates."""
-        if not self.connections.nodes:
+        if not self._cluster.connections.nodes:
             await self.metadata()
         listed: dict[str, GroupListing] = {}
-        for answer in await asyncio.gather(*(self._list_groups_at(node_id) for node_id in self.connections.nodes)):
+        for answer in await asyncio.gather(
+            *(self._list_groups_at(node_id) for node_id in self._cluster.connections.nodes)
+        ):
             for one in answer.groups:
                 group_type = answers.group_type(one.group_type)
                 state = answers.group_state(one.group_state)
@@ -473,23 +408,25 @@ class KafkaClusterAdmin:
 
     async def _list_groups_at(self, node_id: int) -> ListGroupsResponse:
         async def attempt() -> ListGroupsResponse:
-            answer = await self._ask(ListGroupsRequest(), ListGroupsResponse, node_id=node_id)
+            answer = await self._cluster.ask(ListGroupsRequest(), ListGroupsResponse, node_id=node_id)
             raise_for(answer.error_code, None)
             return answer
 
-        return await self._retry(attempt)
+        return await self._cluster.retry(attempt)
 
     async def describe_groups(self, group_ids: Sequence[str]) -> dict[str, GroupDescription]:
         """Groups not listed before are asked for as classic ones first, then by the API of KIP-848."""
         consumer = [one for one in group_ids if self._group_types.get(one) is GroupType.CONSUMER]
         classic = [one for one in group_ids if self._group_types.get(one) is not GroupType.CONSUMER]
-        found = await self._of_groups(classic, self._describe_classic_at)
+        found = await self._cluster.ask_coordinators(classic, self._describe_classic_at)
         perhaps = [one for one in classic if found[one].state is GroupState.DEAD and one not in self._group_types]
-        found |= await self._of_groups([*consumer, *perhaps], self._describe_consumer_at)
+        found |= await self._cluster.ask_coordinators([*consumer, *perhaps], self._describe_consumer_at)
         return {group_id: found[group_id] for group_id in group_ids}
 
     async def _describe_classic_at(self, node_id: int, group_ids: Sequence[str]) -> dict[str, GroupDescription]:
-        answer = await self._ask(DescribeGroupsRequest(groups=list(group_ids)), DescribeGroupsResponse, node_id=node_id)
+        answer = await self._cluster.ask(
+            DescribeGroupsRequest(groups=list(group_ids)), DescribeGroupsResponse, node_id=node_id
+        )
         found = {}
         for group in answer.groups:
             if group.error_code == GroupIdNotFound.code:  # since v6 instead of the state Dead
@@ -502,7 +439,7 @@ class KafkaClusterAdmin:
     async def _describe_consumer_at(self, node_id: int, group_ids: Sequence[str]) -> dict[str, GroupDescription]:
         request = ConsumerGroupDescribeRequest(group_ids=list(group_ids))
         try:
-            answer = await self._ask(request, ConsumerGroupDescribeResponse, node_id=node_id)
+            answer = await self._cluster.ask(request, ConsumerGroupDescribeResponse, node_id=node_id)
         except UnsupportedVersion:
             return {group_id: answers.dead_group(group_id, node_id) for group_id in group_ids}
         found = {}
@@ -515,13 +452,15 @@ class KafkaClusterAdmin:
         return found
 
     async def group_offsets(self, group_ids: Sequence[str]) -> dict[str, dict[TopicPartition, CommittedOffset]]:
-        return await self._of_groups(group_ids, self._group_offsets_at)
+        return await self._cluster.ask_coordinators(group_ids, self._group_offsets_at)
 
     async def _group_offsets_at(
         self, node_id: int, group_ids: Sequence[str]
     ) -> dict[str, dict[TopicPartition, CommittedOffset]]:
         request = OffsetFetchRequest(groups=[OffsetFetchRequestGroup(group_id=one, topics=None) for one in group_ids])
-        answer = await self._ask(request, OffsetFetchResponse, node_id=node_id, version_max=OFFSETS_VERSION_BY_NAME_MAX)
+        answer = await self._cluster.ask(
+            request, OffsetFetchResponse, node_id=node_id, version_max=OFFSETS_VERSION_BY_NAME_MAX
+        )
         for group in answer.groups:
             if group.error_code != GroupIdNotFound.code:
                 raise_for(group.error_code, None)
@@ -546,7 +485,7 @@ class KafkaClusterAdmin:
         request = OffsetCommitRequest(group_id=group_id, topics=topics)
 
         async def commit_at(node_id: int, group_ids: Sequence[str]) -> dict[str, None]:
-            answer = await self._ask(
+            answer = await self._cluster.ask(
                 request, OffsetCommitResponse, node_id=node_id, version_max=OFFSETS_VERSION_BY_NAME_MAX
             )
             for topic in answer.topics:
@@ -554,161 +493,42 @@ class KafkaClusterAdmin:
                     raise_for(one.error_code, None)
             return dict.fromkeys(group_ids)
 
-        await self._of_groups([group_id], commit_at)
+        await self._cluster.ask_coordinators([group_id], commit_at)
 
     async def delete_group(self, group_id: str) -> None:
         async def delete_at(node_id: int, group_ids: Sequence[str]) -> dict[str, None]:
-            answer = await self._ask(
+            answer = await self._cluster.ask(
                 DeleteGroupsRequest(groups_names=list(group_ids)), DeleteGroupsResponse, node_id=node_id
             )
             for result in answer.results:
                 raise_for(result.error_code, None)
             return dict.fromkeys(group_ids)
 
-        await self._of_groups([group_id], delete_at)
+        await self._cluster.ask_coordinators([group_id], delete_at)
         self._group_types.pop(group_id, None)
-
-    async def _of_groups(
-        self, group_ids: Sequence[str], ask_at: Callable[[int, Sequence[str]], Awaitable[dict[str, T]]]
-    ) -> dict[str, T]:
-        """Ask each coordinator about its groups, all at once; coordinators that moved are found again."""
-        if not group_ids:
-            return {}
-
-        async def attempt() -> dict[str, T]:
-            coordinators = await self._coordinators_of(group_ids)
-            try:
-                parts = await asyncio.gather(*(ask_at(node_id, group) for node_id, group in coordinators.items()))
-            except (NotCoordinator, CoordinatorNotAvailable, NodeUnreachable):
-                for group_id in group_ids:
-                    self._coordinators.pop(group_id, None)
-                raise
-            return {group_id: value for part in parts for group_id, value in part.items()}
-
-        return await self._retry(attempt)
-
-    async def _coordinators_of(self, group_ids: Sequence[str]) -> dict[int, list[str]]:
-        unknown = [one for one in group_ids if one not in self._coordinators]
-        if unknown:
-            answer = await self._ask(
-                FindCoordinatorRequest(coordinator_keys=unknown, key=unknown[0]), FindCoordinatorResponse
-            )
-            for one in answer.coordinators:
-                raise_for(one.error_code, one.error_message)
-                self._coordinators[one.key] = one.node_id
-        return _grouped(group_ids, lambda group_id: self._coordinators[group_id])
 
     # --- brokers ---------------------------------------------------------------------------------------------------
 
     async def log_dirs(self) -> tuple[LogDirInfo, ...]:
-        if not self.connections.nodes:
+        if not self._cluster.connections.nodes:
             await self.metadata()
-        found = await asyncio.gather(*(self._log_dirs_at(node_id) for node_id in sorted(self.connections.nodes)))
+        found = await asyncio.gather(
+            *(self._log_dirs_at(node_id) for node_id in sorted(self._cluster.connections.nodes))
+        )
         return tuple(one for infos in found for one in infos)
 
     async def _log_dirs_at(self, node_id: int) -> tuple[LogDirInfo, ...]:
         try:
-            connection = await self.connections.to_node(node_id)
-            version = connection.version_for(DescribeLogDirsRequest)
-            request = DescribeLogDirsRequest(topics=None)
-            frame = await connection.exchange(request, version, self.connections.settings.request_timeout_s)
+            return await self._cluster.ask_again(
+                DescribeLogDirsRequest(topics=None),
+                DescribeLogDirsResponse,
+                memo=self._log_dirs_memo,
+                question=node_id,
+                build=lambda answer: answers.log_dir_infos(node_id, answer.results),
+                node_id=node_id,
+            )
         except (NodeUnreachable, UnsupportedVersion):
             return ()
-        known = self._log_dirs_memo.recall(node_id, frame)
-        if known is not None:
-            return known
-        answer = _decode(DescribeLogDirsResponse, version, frame, connection)
-        return self._log_dirs_memo.remember(node_id, frame, answers.log_dir_infos(node_id, answer.results))
-
-    # --- asking ----------------------------------------------------------------------------------------------------
-
-    @property
-    def _timeout_ms(self) -> int:
-        return int(self.connections.settings.request_timeout_s * 1000)
-
-    async def _ask(
-        self, request: Message, answer_type: type[Answer], *, node_id: int | None = None, version_max: int | None = None
-    ) -> Answer:
-        if node_id is not None and node_id not in self.connections.nodes:
-            await self.metadata()
-        answer = await self.connections.request(request, node_id=node_id, version_max=version_max)
-        assert isinstance(answer, answer_type)
-        return answer
-
-    async def _exchange_any(self, request: Message) -> tuple[NodeConnection, int, bytes]:
-        """Ask any node; the answer's frame stays undecoded, so that a repetition is recognised cheaply."""
-        for is_last in (False, True):
-            connection = await self.connections.to_any()
-            version = connection.version_for(type(request))
-            try:
-                frame = await connection.exchange(request, version, self.connections.settings.request_timeout_s)
-            except NodeUnreachable as error:
-                if is_last:
-                    raise ClusterUnreachable(str(error)) from error
-                continue
-            return connection, version, frame
-        raise AssertionError("unreachable")
-
-    async def _ask_controller(
-        self, request: Message, answer_type: type[Answer], error_code_of: Callable[[Answer], int]
-    ) -> Answer:
-        """Any KRaft broker passes the request on; where one refuses (ZooKeeper), the named controller is asked."""
-
-        async def attempt() -> Answer:
-            answer = await self._ask(request, answer_type)
-            if error_code_of(answer) == NotController.code:
-                metadata = await self.metadata()
-                answer = await self._ask(request, answer_type, node_id=metadata.controller_id)
-                if error_code_of(answer) == NotController.code:
-                    raise NotController
-            return answer
-
-        return await self._retry(attempt)
-
-    async def _by_leader(self, partitions: Iterable[TopicPartition]) -> dict[int, list[TopicPartition]]:
-        """Partitions by the broker that leads them. Raises UnknownTopicOrPartition, LeaderNotAvailable."""
-        wanted = list(partitions)
-        unknown = {one.topic for one in wanted if self._leader(one) in (None, NO_LEADER)}
-        if unknown:
-            await self._refresh(unknown)
-        by_leader: defaultdict[int, list[TopicPartition]] = defaultdict(list)
-        for one in wanted:
-            leader_id = self._leader(one)
-            if leader_id is None:
-                raise UnknownTopicOrPartition(f"partition {one.partition} of topic '{one.topic}' does not exist")
-            if leader_id == NO_LEADER:
-                raise LeaderNotAvailable(f"partition {one.partition} of topic '{one.topic}' has no leader")
-            by_leader[leader_id].append(one)
-        return by_leader
-
-    async def _retry(self, attempt: Callable[[], Awaitable[T]], *, partitions: Iterable[TopicPartition] = ()) -> T:
-        """Call until it succeeds, is refused for good, or the time is over; then the last error is raised.
-
-        partitions: those asked about; their leaders are looked up again before each new attempt. One that fresh
-        metadata does not name does not exist: that is for good.
-        """
-        partitions = tuple(partitions)
-        deadline = time.monotonic() + self.connections.settings.request_timeout_s
-        wait_s = RETRY_WAIT_FIRST_S
-        while True:
-            try:
-                return await attempt()
-            except (KafkaError, NodeUnreachable) as error:
-                is_passing = isinstance(error, NodeUnreachable) or error.retriable
-                if isinstance(error, UnknownTopicOrPartition):
-                    is_passing = all(self._leader(partition) is not None for partition in partitions)
-                if not is_passing or time.monotonic() + wait_s >= deadline:
-                    raise
-            await asyncio.sleep(wait_s)
-            wait_s = min(2 * wait_s, RETRY_WAIT_MAX_S)
-            if partitions:
-                await self._refresh({partition.topic for partition in partitions})
-
-
-def _decode(answer_type: type[Answer], version: int, frame: bytes, connection: NodeConnection) -> Answer:
-    answer = connection.read(answer_type.API_KEY, version, frame)
-    assert isinstance(answer, answer_type)
-    return answer
 
 
 def _creatable(topic: NewTopic) -> CreatableTopic:
@@ -743,12 +563,5 @@ def _or(value: int | None, otherwise: int) -> int:
     return otherwise if value is None else value
 
 
-def _grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
-    groups: defaultdict[K, list[T]] = defaultdict(list)
-    for item in items:
-        groups[key(item)].append(item)
-    return dict(groups)
-
-
 def _by_topic(partitions: Iterable[TopicPartition]) -> Iterable[tuple[str, list[TopicPartition]]]:
-    return _grouped(partitions, lambda one: one.topic).items()
+    return grouped(partitions, lambda one: one.topic).items()

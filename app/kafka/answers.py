@@ -1,7 +1,7 @@
 """Kafka's answers as the values of the ports. Pure functions; who asked, and whom, is admin.py."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Generic, TypeVar
@@ -13,6 +13,7 @@ from app.kafka.ports import (
     ConfigEntry,
     ConfigSource,
     ConfigSynonym,
+    FoundOffset,
     GroupDescription,
     GroupMember,
     GroupState,
@@ -25,13 +26,14 @@ from app.kafka.ports import (
     TopicInfo,
     TopicPartition,
 )
-from broker.errors import by_code
+from broker.errors import UnknownTopicOrPartition, by_code
 from broker.protocol.codec import decode
 from broker.protocol.messages import consumer_group_describe, describe_groups
 from broker.protocol.messages.consumer_protocol_assignment import ConsumerProtocolAssignment
-from broker.protocol.messages.describe_configs import DescribeConfigsResourceResult
+from broker.protocol.messages.describe_configs import DescribeConfigsResourceResult, DescribeConfigsResponse
 from broker.protocol.messages.describe_log_dirs import DescribeLogDirsResult
 from broker.protocol.messages.describe_quorum import DescribeQuorumResponse, ReplicaState
+from broker.protocol.messages.list_offsets import ListOffsetsResponse
 from broker.protocol.messages.metadata import MetadataResponse, MetadataResponsePartition, MetadataResponseTopic
 from broker.protocol.messages.offset_fetch import OffsetFetchResponseGroup
 from broker.protocol.primitives import DecodeError
@@ -205,6 +207,25 @@ def _config_source(source: int) -> ConfigSource:
         return ConfigSource(source)
     except ValueError:
         return ConfigSource.UNKNOWN  # newer brokers know more sources (group, client metrics)
+
+
+def topic_configs(answer: DescribeConfigsResponse) -> dict[str, tuple[ConfigEntry, ...]]:
+    """Configs by topic; topics with an error (deleted meanwhile) are left out."""
+    return {one.resource_name: config_entries(one.configs) for one in answer.results if one.error_code == 0}
+
+
+def found_offsets(
+    answer: ListOffsetsResponse, partitions: Sequence[TopicPartition]
+) -> dict[TopicPartition, FoundOffset]:
+    """An offset or an error for each of the partitions, as the very keys that were asked with."""
+    asked = {(one.topic, one.partition): one for one in partitions}
+    found = dict.fromkeys(partitions, FoundOffset(-1, error_code=UnknownTopicOrPartition.code))
+    for topic in answer.topics:
+        for one in topic.partitions:
+            partition = asked.get((topic.name, one.partition_index))
+            if partition is not None:
+                found[partition] = FoundOffset(one.offset, one.timestamp, one.error_code)
+    return found
 
 
 def log_dir_infos(broker_id: int, results: Iterable[DescribeLogDirsResult]) -> tuple[LogDirInfo, ...]:

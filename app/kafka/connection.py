@@ -11,7 +11,7 @@ import ssl
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 from app.kafka.ports import BrokerNode, ClusterUnreachable
 from broker.errors import UnsupportedVersion
@@ -151,6 +151,14 @@ class NodeConnection(asyncio.Protocol):
                 answer.set_exception(NodeUnreachable(f"{self.address[0]}:{self.address[1]}: {reason}"))
 
 
+class _BackOff(NamedTuple):
+    """Until when (monotonic seconds) an address is left alone, how long that is, and why."""
+
+    until: float
+    wait_s: float
+    reason: str
+
+
 class ClusterConnections:
     """Connections to the nodes of one cluster, opened when first needed and again after they broke.
 
@@ -167,7 +175,7 @@ class ClusterConnections:
         self._bootstrap = tuple(_address(server) for server in servers)
         self._open: dict[tuple[Address, str], NodeConnection] = {}
         self._opening: dict[tuple[Address, str], asyncio.Lock] = {}
-        self._back_off: dict[Address, tuple[float, float]] = {}
+        self._back_off: dict[Address, _BackOff] = {}
         self._turn = itertools.count()
 
     def learn(self, nodes: Iterable[BrokerNode]) -> None:
@@ -226,25 +234,25 @@ class ClusterConnections:
 
     async def _connect(self, address: Address) -> NodeConnection:
         host, port = address
-        not_before, wait_s = self._back_off.get(address, (0.0, BACK_OFF_FIRST_S))
-        if time.monotonic() < not_before:
-            raise NodeUnreachable(f"{host}:{port} did not take a connection a moment ago")
+        back_off = self._back_off.get(address)
+        if back_off is not None and time.monotonic() < back_off.until:
+            raise NodeUnreachable(f"{host}:{port}: {back_off.reason}")
         try:
             connection = await open_connection(address, self.settings)
         except (OSError, TimeoutError, NodeUnreachable) as error:
-            self._back_off[address] = (time.monotonic() + wait_s, min(2 * wait_s, BACK_OFF_MAX_S))
+            wait_s = BACK_OFF_FIRST_S if back_off is None else min(2 * back_off.wait_s, BACK_OFF_MAX_S)
+            self._back_off[address] = _BackOff(time.monotonic() + wait_s, wait_s, _reason(error))
             raise NodeUnreachable(f"{host}:{port}: {_reason(error)}") from error
         self._back_off.pop(address, None)
         return connection
 
     def _candidates(self) -> list[Address]:
-        """Addresses to try: connected ones first, taking turns, then the rest."""
+        """Addresses to try: taking turns, those that did not take a connection lately last."""
         named = [(node.host, node.port) for node in self.nodes.values()]
         addresses = list(dict.fromkeys([*named, *self._bootstrap]))
         turn = next(self._turn) % max(1, len(addresses))
         addresses = addresses[turn:] + addresses[:turn]
-        now = time.monotonic()
-        return sorted(addresses, key=lambda address: self._back_off.get(address, (0.0, 0.0))[0] > now)
+        return sorted(addresses, key=lambda address: address in self._back_off)
 
 
 async def open_connection(address: Address, settings: ConnectionSettings) -> NodeConnection:

@@ -5,7 +5,6 @@ Offsets are committed only when the owner says so: the owner knows which of the 
 
 import asyncio
 import logging
-import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import NoReturn
 
@@ -26,6 +25,7 @@ from app.kafka.ports import (
 from broker.errors import OffsetOutOfRange, RebalanceInProgress, SaslAuthenticationFailed, UnknownServerError, by_code
 
 SESSION_TIMEOUT_MS = 45_000  # Java's default since 3.0
+FETCHER_IDLE_MS = 2_000  # how often aiokafka's fetcher looks around when nothing wakes it
 STOP_TIMEOUT_S = 5.0
 POSITION_TIMEOUT_S = 0.01
 
@@ -75,8 +75,9 @@ class AiokafkaGroupConsumer:
         self._settings = settings
         self._group_id = group_id
         self._offset_reset = offset_reset
-        self._listener = _Revocation(on_revoked)
+        self._listener = _Rebalances(on_revoked, on_assigned=self._pause_if_idle)
         self._client: aiokafka.AIOKafkaConsumer | None = None
+        self._is_paused = True
 
     async def start(self) -> None:
         if self._client is not None:
@@ -101,18 +102,15 @@ class AiokafkaGroupConsumer:
         self._started.subscribe(list(topics), listener=self._listener)
 
     def subscribe_pattern(self, pattern: str) -> None:
-        try:
-            # Kafka's pattern must match the whole name, aiokafka's only its beginning.
-            whole = re.compile(f"(?:{pattern})\\Z").pattern
-        except re.error as error:
-            raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
-        self._started.subscribe(pattern=whole, listener=self._listener)
+        # Kafka's pattern must match the whole name, aiokafka's only its beginning.
+        self._started.subscribe(pattern=f"(?:{pattern})\\Z", listener=self._listener)
 
     def unsubscribe(self) -> None:
         self._started.unsubscribe()
 
     def assign(self, partitions: Sequence[TopicPartition]) -> None:
         self._started.assign([_theirs(partition) for partition in partitions])
+        self._pause_if_idle()
 
     def subscription(self) -> tuple[str, ...]:
         return tuple(sorted(self._started.subscription())) if self._client is not None else ()
@@ -127,6 +125,8 @@ class AiokafkaGroupConsumer:
 
     async def poll(self, *, wait_s: float, records_max: int) -> list[ConsumedRecord]:
         client = self._started
+        self._is_paused = False
+        client.resume(*client.paused())
         try:
             # getmany's own limit does not hold while the group rebalances.
             async with asyncio.timeout(wait_s):
@@ -139,18 +139,23 @@ class AiokafkaGroupConsumer:
             _raise_translated(error)
         return [record for records in batches.values() for record in records]
 
-    async def is_caught_up(self) -> bool:
+    def pause(self) -> None:
+        self._is_paused = True
+        self._pause_if_idle()
+
+    def _pause_if_idle(self) -> None:
+        if self._is_paused and self._client is not None:
+            self._client.pause(*self._client.assignment())
+
+    async def has_read_to(self, end_offsets: Mapping[TopicPartition, int]) -> bool:
         client = self._started
         try:
             for partition in client.assignment():
-                high_watermark = client.highwater(partition)
-                if high_watermark is None:
-                    return False
+                end_offset = end_offsets.get(TopicPartition(partition.topic, partition.partition), 0)
                 async with asyncio.timeout(POSITION_TIMEOUT_S):  # at once, unless it is being looked up
-                    position = await client.position(partition)
-                if position < high_watermark:
-                    return False
-        except (TimeoutError, AssertionError, client_errors.KafkaError):  # a rebalance took the partition meanwhile
+                    if await client.position(partition) < end_offset:
+                        return False
+        except (TimeoutError, client_errors.KafkaError):  # not looked up yet, or a rebalance took it meanwhile
             return False
         return True
 
@@ -176,6 +181,7 @@ class AiokafkaGroupConsumer:
             group_id=self._group_id,
             enable_auto_commit=False,
             auto_offset_reset=self._offset_reset,
+            consumer_timeout_ms=FETCHER_IDLE_MS,
             session_timeout_ms=SESSION_TIMEOUT_MS,
             request_timeout_ms=int(self._settings.request_timeout_s * 1000),
             # Java's default first, so that a group may have members of both.
@@ -185,15 +191,16 @@ class AiokafkaGroupConsumer:
         )
 
 
-class _Revocation(aiokafka.ConsumerRebalanceListener):  # type: ignore[misc]
-    def __init__(self, on_revoked: Revoked) -> None:
+class _Rebalances(aiokafka.ConsumerRebalanceListener):  # type: ignore[misc]
+    def __init__(self, on_revoked: Revoked, *, on_assigned: Callable[[], None]) -> None:
         self._on_revoked = on_revoked
+        self._on_assigned = on_assigned
 
     async def on_partitions_revoked(self, revoked: Collection[aiokafka.TopicPartition]) -> None:
         await self._on_revoked([TopicPartition(one.topic, one.partition) for one in revoked])
 
     async def on_partitions_assigned(self, assigned: Collection[aiokafka.TopicPartition]) -> None:
-        """Nothing to do: fetching starts by itself."""
+        self._on_assigned()
 
 
 async def _close(client: aiokafka.AIOKafkaConsumer) -> None:
@@ -214,7 +221,7 @@ def _raise_translated(error: Exception) -> NoReturn:
         raise by_code(error.errno)(str(error)) from error
     if isinstance(error, _AWAY):
         raise ClusterUnreachable(f"no broker of the cluster answered: {error}") from error
-    if isinstance(error, client_errors.CommitFailedError):
+    if isinstance(error, client_errors.CommitFailedError | client_errors.IllegalStateError):
         raise RebalanceInProgress("the group has rebalanced; the partitions may belong to another member") from error
     if isinstance(error, client_errors.AuthenticationFailedError):
         raise SaslAuthenticationFailed(str(error)) from error

@@ -408,7 +408,7 @@ class GroupConsumer(Protocol):
 
     def subscribe(self, topics: Sequence[str]) -> None: ...
     def subscribe_pattern(self, pattern: str) -> None:
-        """Raises ValueError for a pattern that is no regular expression."""
+        """Follow every topic whose whole name matches a regular expression, those that come later too."""
 
     def unsubscribe(self) -> None: ...
     def assign(self, partitions: Sequence[TopicPartition]) -> None: ...
@@ -420,8 +420,11 @@ class GroupConsumer(Protocol):
     async def poll(self, *, wait_s: float, records_max: int) -> list[ConsumedRecord]:
         """Records in order of their partitions; [] after wait_s without any, the wait for an assignment included."""
 
-    async def is_caught_up(self) -> bool:
-        """True when all assigned partitions were read to the end that their last Fetch told of."""
+    def pause(self) -> None:
+        """Fetch nothing more until the next poll: a member that nobody reads from should cost next to nothing."""
+
+    async def has_read_to(self, end_offsets: Mapping[TopicPartition, int]) -> bool:
+        """True when the next offset of each of these partitions that is still assigned is its end offset or later."""
 
     async def commit(self, offsets: Mapping[TopicPartition, CommittedOffset]) -> None:
         """Commit as a member; every partition must be assigned."""

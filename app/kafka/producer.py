@@ -105,12 +105,13 @@ class _Entry(NamedTuple):
 class _Batch:
     """Records of one partition on their way into one Produce request."""
 
-    __slots__ = ("_builder", "bytes_max", "count", "deadline", "entries")
+    __slots__ = ("_builder", "bytes_max", "count", "deadline", "entries", "size_bytes")
 
     def __init__(self, bytes_max: int, deadline: float) -> None:
         self.bytes_max = bytes_max
         self.deadline = deadline
         self.count = 0
+        self.size_bytes = 0
         self.entries: list[_Entry] = []
         self._builder = DefaultRecordBatchBuilder(
             magic=2,
@@ -121,10 +122,6 @@ class _Batch:
             base_sequence=-1,
             batch_size=bytes_max,
         )
-
-    @property
-    def size_bytes(self) -> int:
-        return cast(int, self._builder.size())
 
     def take(self, append: _Append, records: Sequence[RecordToSend], start: int, position: int) -> int:
         """Take records from start on while there is room; returns the index of the first that was not taken.
@@ -146,6 +143,7 @@ class _Batch:
                 is_all = start == 0 and end == len(records)
                 self.entries.append(_Entry(append, position + start, records if is_all else records[start:end]))
                 self.count = offset
+                self.size_bytes = self._builder.size()
         return end
 
     def data(self) -> bytes:
@@ -231,14 +229,12 @@ class KafkaProducer:
     def _enqueue(
         self, partition: _Partition, append: _Append, records: Sequence[RecordToSend], deadline: float
     ) -> None:
-        queue = partition.queue
-        last, size_before = (len(queue) - 1, queue[-1].size_bytes) if queue else (0, 0)
+        entry = _Entry(append, 0, records)
         try:
-            _fill(queue, _Entry(append, 0, records), bytes_max=partition.bytes_max, deadline=deadline)
+            added_bytes = _fill(partition.queue, entry, bytes_max=partition.bytes_max, deadline=deadline)
+            self._waiting_bytes += added_bytes
         except (TypeError, ValueError, OverflowError) as error:
             append.fail(InvalidRecord(f"a record of topic '{partition.topic}' cannot be encoded: {error}"))
-        added = sum(queue[index].size_bytes for index in range(last, len(queue))) - size_before
-        self._waiting_bytes += added
 
     # --- sending ---------------------------------------------------------------------------------------------------
 
@@ -359,13 +355,24 @@ class KafkaProducer:
             await asyncio.sleep(2 * RETRY_WAIT_FIRST_S)
 
 
-def _fill(queue: deque[_Batch], entry: _Entry, *, bytes_max: int, deadline: float) -> None:
-    """Put records into the last batch of a queue and, where it has no room, into new ones behind it."""
-    records = entry.records
-    taken = queue[-1].take(entry.append, records, 0, entry.position) if queue else 0
+def _fill(queue: deque[_Batch], entry: _Entry, *, bytes_max: int, deadline: float) -> int:
+    """Put records into the last batch of a queue and, where it has no room, into new ones behind it.
+
+    Returns the bytes that this added.
+    """
+    append, position, records = entry
+    taken = added_bytes = 0
+    if queue:
+        batch = queue[-1]
+        size_before = batch.size_bytes
+        taken = batch.take(append, records, 0, position)
+        added_bytes = batch.size_bytes - size_before
     while taken < len(records):
-        queue.append(_Batch(bytes_max, deadline))
-        taken = queue[-1].take(entry.append, records, taken, entry.position)
+        batch = _Batch(bytes_max, deadline)
+        queue.append(batch)
+        taken = batch.take(append, records, taken, position)
+        added_bytes += batch.size_bytes
+    return added_bytes
 
 
 def _is_passing(error: KafkaError | ClusterUnreachable) -> bool:

@@ -5,6 +5,7 @@ survives every zoom. Series named in `brief` (lag per partition) are kept for 1 
 """
 
 import asyncio
+import itertools
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -24,8 +25,10 @@ BRIEF_LEVEL = Level(step_ms=10_000, kept_ms=3_600_000)
 SAMPLED = "sampler.rounds"
 POINTS_IN_MEMORY = 900_000  # 32 bytes each, over all levels
 POINTS_PER_SERIES_LEAST = 360
+ENDED_KEPT_MS = 3_600_000
 WRITE_EVERY_S = 10.0
 PRUNE_EVERY_S = 600.0
+FORGET_EVERY_PRUNES = 144
 PENDING_POINTS_MAX = 200_000
 NAME_CHARS_MAX = 1_000  # longer group ids are shown while they live, but not kept
 
@@ -48,9 +51,13 @@ class HistoryStore(Protocol):
         """The newest points of one resolution, in portions, oldest first."""
 
     async def write(self, points: Sequence[StoredPoint]) -> None:
-        """All in one transaction; a point that is there already is replaced."""
+        """All in one transaction. A point that is there already (a restart within its bucket) is joined with."""
 
-    async def prune(self, *, step_s: int, before_s: int) -> None: ...
+    async def prune(self, *, step_s: int, before_s: int) -> None:
+        """Delete the points of one resolution before a time."""
+
+    async def forget_unused(self) -> None:
+        """Delete the names of series that have no points any more."""
 
 
 class History:
@@ -61,6 +68,7 @@ class History:
         self._now_ms = now_ms
         self._rings: dict[str, tuple[Ring, ...]] = {}
         self._brief: dict[str, Ring] = {}
+        self._ended: dict[str, int] = {}
         self._sampled = tuple(Ring(level.points_max, is_dense=True) for level in LEVELS)
         self._points_max = tuple(level.points_max for level in LEVELS)
         self._pending: list[StoredPoint] = []
@@ -73,11 +81,20 @@ class History:
         number = at_ms // LEVELS[0].step_ms
         for name, value in values.items():
             self._feed(name, self._rings_of(name), Bucket(number, value, value, value))
-        for name in [name for name in self._rings if name not in values]:
-            self._feed(name, self._rings[name], Bucket(number, GONE, GONE, GONE))
+        self._end_missing(number, values)
         self._record_brief(number, brief or {})
         self._feed(SAMPLED, self._sampled, Bucket(number, 1.0, 1.0, 1.0))
         del self._pending[:-PENDING_POINTS_MAX]
+
+    def _end_missing(self, number: int, values: Mapping[str, float]) -> None:
+        """Series that are recorded no more have no value from now on; after a while they are left to the DB."""
+        for name in [name for name in self._rings if name not in values]:
+            if number - self._ended.setdefault(name, number) > ENDED_KEPT_MS // LEVELS[0].step_ms:
+                del self._rings[name], self._ended[name]
+            else:
+                self._feed(name, self._rings[name], Bucket(number, GONE, GONE, GONE))
+        for name in [name for name in self._ended if name in values]:
+            del self._ended[name]
 
     def _record_brief(self, number: int, brief: Mapping[str, float]) -> None:
         for name, value in brief.items():
@@ -195,11 +212,21 @@ class History:
         if self._store is None:
             return
         for name, rings in (*self._rings.items(), (SAMPLED, self._sampled)):
-            for level, ring in zip(LEVELS, rings, strict=True):
-                closed = ring.close()
-                if closed is not None:
-                    self._keep(name, level, closed)
+            self._close(name, rings)
         await self._write(self._store)
+
+    def _close(self, name: str, rings: Sequence[Ring]) -> None:
+        """End the open buckets of a series, the finer ones going on into the coarser."""
+        closed: Bucket | None = None
+        for index, (level, ring) in enumerate(zip(LEVELS, rings, strict=True)):
+            if closed is not None:
+                ratio = level.step_ms // LEVELS[index - 1].step_ms
+                before, is_kept = ring.record(closed._replace(number=closed.number // ratio))
+                if before is not None and is_kept:
+                    self._keep(name, level, before)
+            closed = ring.close()
+            if closed is not None:
+                self._keep(name, level, closed)
 
     async def load(self) -> None:
         """Read the points of earlier runs and put them in front of what was recorded since."""
@@ -224,14 +251,12 @@ class History:
             await self.load()
         except Exception:
             log.exception("history not read")
-        since_prune_s = PRUNE_EVERY_S
-        while True:
+        writes_per_prune = int(PRUNE_EVERY_S / WRITE_EVERY_S)
+        for number in itertools.count(1):
             await asyncio.sleep(WRITE_EVERY_S)
             await self._write(store)
-            since_prune_s += WRITE_EVERY_S
-            if since_prune_s >= PRUNE_EVERY_S:
-                since_prune_s = 0.0
-                await self._prune(store)
+            if number % writes_per_prune == 1:
+                await self._prune(store, is_forgetting=number % (writes_per_prune * FORGET_EVERY_PRUNES) == 1)
 
     async def _write(self, store: HistoryStore) -> None:
         points, self._pending = self._pending, []
@@ -244,11 +269,13 @@ class History:
             self._pending[:0] = points
             del self._pending[:-PENDING_POINTS_MAX]
 
-    async def _prune(self, store: HistoryStore) -> None:
+    async def _prune(self, store: HistoryStore, *, is_forgetting: bool = False) -> None:
         now_s = self._now_ms() // 1000
         try:
             for level in LEVELS:
                 await store.prune(step_s=level.step_s, before_s=now_s - level.kept_ms // 1000)
+            if is_forgetting:
+                await store.forget_unused()
         except Exception as error:
             log.warning("history not pruned error=%s", error)
 

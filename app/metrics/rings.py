@@ -64,10 +64,7 @@ class Ring:
             self._open = bucket
             return None, False
         if bucket.number <= current.number:
-            if bucket.last != current.last or bucket.low != current.low or bucket.high != current.high:
-                self._open = Bucket(
-                    current.number, min(current.low, bucket.low), max(current.high, bucket.high), bucket.last
-                )
+            self._open = _joined(current, bucket)
             return None, False
         self._open = bucket
         return current, self._keep(current)
@@ -81,6 +78,8 @@ class Ring:
 
     def prepend(self, buckets: Sequence[Bucket]) -> None:
         """Put older points in front, as read from the DB; those not older than what is here are left out."""
+        if self._open is not None and not self._numbers and buckets and buckets[-1].number == self._open.number:
+            self._open = _joined(buckets[-1], self._open)  # a restart within this bucket
         first = self._numbers[0] if self._numbers else self._open.number if self._open else None
         older = [one for one in buckets if first is None or one.number < first]
         self._numbers = array("q", (one.number for one in older)) + self._numbers
@@ -136,3 +135,12 @@ class Ring:
         if excess > self._points_max // 8:  # in one go now and then, as each cut moves all that stays
             for values in (self._numbers, self._low, self._high, self._last):
                 del values[:excess]
+
+
+def _joined(bucket: Bucket, later: Bucket) -> Bucket:
+    """One bucket of what was seen in two; a value that is GONE has no part in lowest and highest."""
+    if bucket.last != bucket.last:
+        return later._replace(number=bucket.number)
+    if later.last != later.last:
+        return bucket._replace(last=later.last)
+    return Bucket(bucket.number, min(bucket.low, later.low), max(bucket.high, later.high), later.last)

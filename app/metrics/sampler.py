@@ -40,6 +40,7 @@ from broker.errors import KafkaError
 log = logging.getLogger("caudal.metrics")
 
 PART_BUDGET_S = 5.0
+AWAY_RETRY_S = 1.0
 EVENTS_KEPT = 50
 BROKER_REMEMBERED_MS = 24 * 3_600_000
 
@@ -164,11 +165,15 @@ class Sampler:
 
     async def _sample(self, parts: list[Part]) -> None:
         async with self._round:
-            for part in parts:
+            for part in Part:
+                if part not in parts and self._due[part] > 0:
+                    continue
                 is_answered = await self._look_at(part)
                 self._due[part] = time.monotonic() + self._cadence.of(part)
                 if part is Part.METADATA and not is_answered:
-                    break  # a cluster that is away answers nothing else either
+                    # A cluster that is away answers nothing else either; when it is back, everything is looked at.
+                    self._due = dict.fromkeys(Part, time.monotonic() + AWAY_RETRY_S)
+                    break
             self._publish(is_round=Part.OFFSETS in parts)
 
     async def _look_at(self, part: Part) -> bool:
@@ -212,14 +217,14 @@ class Sampler:
             self._take_topics(metadata.topics)
 
     def _take_topics(self, topics: Mapping[str, TopicInfo]) -> None:
-        """Forget what was known of topics that are gone or are others now, and ask soon about new ones."""
+        """Forget what was known of topics that are gone or are others now, and ask about new ones in this round."""
         before, self._topics = self._topics, topics
         recreated = [name for name, old in before.items() if name in topics and is_recreated(old, topics[name])]
         gone = [*recreated, *(before.keys() - topics.keys())]
         self._offsets.expect(topics, recreated)
         self._tail.forget((), [one for name in gone for one in _partitions(before[name])])
         if recreated or topics.keys() != before.keys():
-            self._due[Part.CONFIGS] = self._due[Part.LOG_STARTS] = 0.0
+            self._due |= dict.fromkeys((Part.CONFIGS, Part.LOG_STARTS, Part.OFFSETS), 0.0)
 
     async def _look_at_quorum(self) -> None:
         self._quorum = await self._admin.quorum()

@@ -2,14 +2,18 @@
 
 import math
 from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import case, delete, func, select
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import MetricPoint, MetricSeries
 from app.db.session import Sessions
 from app.metrics.history import StoredPoint
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 PORTION_POINTS = 2_000
 GONE_STORED = -1.0e308  # SQLite stores NaN as NULL, and no series goes there
@@ -54,12 +58,18 @@ class SqlHistoryStore:
                 }
                 for point in points
             }
-            await session.execute(_insert_or_replace(session), list(rows.values()))
+            await session.execute(_insert_or_join(session), list(rows.values()))
         self._ids = ids
 
     async def prune(self, *, step_s: int, before_s: int) -> None:
         async with self._sessions.begin() as session:
             await session.execute(delete(MetricPoint).where(MetricPoint.step_s == step_s, MetricPoint.at_s < before_s))
+
+    async def forget_unused(self) -> None:
+        used = select(MetricPoint.series_id).distinct()
+        async with self._sessions.begin() as session:
+            await session.execute(delete(MetricSeries).where(MetricSeries.series_id.not_in(used)))
+        self._ids = {}
 
     async def _known_ids(self, session: AsyncSession) -> dict[str, int]:
         rows = await session.execute(select(MetricSeries.name, MetricSeries.series_id))
@@ -75,12 +85,25 @@ class SqlHistoryStore:
         return await self._known_ids(session)
 
 
-def _insert_or_replace(session: AsyncSession) -> sqlite.Insert | postgresql.Insert:
-    is_postgresql = session.get_bind().dialect.name == "postgresql"
-    insert = postgresql.insert(MetricPoint) if is_postgresql else sqlite.insert(MetricPoint)
+def _insert_or_join(session: AsyncSession) -> "sqlite.Insert | postgresql.Insert":
+    if session.get_bind().dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # a tenth of a second that SQLite need not pay
+
+        insert: sqlite.Insert | postgresql.Insert = postgresql.insert(MetricPoint)
+        lower = func.least(MetricPoint.low, insert.excluded.low)
+        higher = func.greatest(MetricPoint.high, insert.excluded.high)
+    else:
+        insert = sqlite.insert(MetricPoint)
+        lower = func.min(MetricPoint.low, insert.excluded.low)
+        higher = func.max(MetricPoint.high, insert.excluded.high)
+    fresh, is_gone = insert.excluded, MetricPoint.last == GONE_STORED
     return insert.on_conflict_do_update(
         index_elements=[MetricPoint.step_s, MetricPoint.at_s, MetricPoint.series_id],
-        set_={"low": insert.excluded.low, "high": insert.excluded.high, "last": insert.excluded.last},
+        set_={
+            "low": case((is_gone, fresh.low), else_=lower),
+            "high": case((is_gone, fresh.high), else_=higher),
+            "last": fresh.last,
+        },
     )
 
 

@@ -6,6 +6,7 @@ that went out in an answer. It knows no HTTP.
 
 import asyncio
 import logging
+import re
 import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
@@ -82,6 +83,7 @@ class _Batch:
     size_bytes: int = 0
     next_offsets: dict[tuple[str, int], int] = field(default_factory=dict)
     is_full: bool = False
+    end_offsets: Mapping[TopicPartition, int] | None = None  # of all partitions, asked when the first record was taken
 
     def take_from(self, pending: deque[ConsumedRecord], encode: RecordEncoder) -> None:
         """Move records over while they fit. The first is taken whatever its size, or nobody could ever read past it.
@@ -162,13 +164,13 @@ class ConsumerInstance:
 
     async def subscribe_pattern(self, pattern: str) -> None:
         """Follow all topics whose whole name matches. Raises ValueError for a pattern that is none."""
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
         async with self._operation():
             await self._follow(Following.PATTERN)
-            try:
-                self._consumer.subscribe_pattern(pattern)
-            except ValueError:
-                self._following = Following.PATTERN if self._consumer.subscription() else Following.NOTHING
-                raise
+            self._consumer.subscribe_pattern(pattern)
 
     async def unsubscribe(self) -> None:
         async with self._operation():
@@ -232,37 +234,53 @@ class ConsumerInstance:
         """A JSON array of the next records, by way of encode.
 
         Waits up to wait_ms for the group's assignment and for records. Ends early when bytes_max of keys and values
-        are together; more than `fetch.min.bytes` of them; or, where that is not set, when every partition is read to
-        its end.
-        Differs from Confluent: without fetch.min.bytes theirs always waits for the full time, because it does not know
-        of the end; ours answers at once and loses nothing.
+        are together; more than `fetch.min.bytes` of them; or, where that is not set, when everything that was in the
+        partitions at the first record is together.
+        Differs from Confluent: without fetch.min.bytes theirs waits for the full time, because it does not ask for the
+        end of the partitions; ours answers the same records at once.
         """
         async with self._operation():
             if self._following is Following.NOTHING:
                 raise IllegalConsumerState("The consumer instance is not subscribed and has no partitions assigned")
             await self._auto_commit()
             batch = _Batch(bytes_max)
-            deadline_ms = self._clock.monotonic_ms() + wait_ms
-            batch.take_from(self._pending, encode)
-            while not self._is_closed and not await self._is_enough(batch):
-                left_ms = deadline_ms - self._clock.monotonic_ms()
-                if left_ms <= 0:
-                    break
-                polled = await self._consumer.poll(wait_s=left_ms / 1000, records_max=POLL_RECORDS_MAX)
-                self._pending.extend(polled)
-                batch.take_from(self._pending, encode)
-                await asyncio.sleep(0)
+            try:
+                await self._gather(batch, encode, wait_ms)
+            finally:
+                self._consumer.pause()
             if not batch.next_offsets:
                 await self._probe.check()
             self._deliver(batch)
             return batch.json()
+
+    async def _gather(self, batch: _Batch, encode: RecordEncoder, wait_ms: int) -> None:
+        deadline_ms = self._clock.monotonic_ms() + wait_ms
+        batch.take_from(self._pending, encode)
+        while not self._is_closed and not await self._is_enough(batch):
+            left_ms = deadline_ms - self._clock.monotonic_ms()
+            if left_ms <= 0:
+                break
+            polled = await self._consumer.poll(wait_s=left_ms / 1000, records_max=POLL_RECORDS_MAX)
+            self._pending.extend(polled)
+            batch.take_from(self._pending, encode)
+            await asyncio.sleep(0)
 
     async def _is_enough(self, batch: _Batch) -> bool:
         if batch.is_full or not batch.next_offsets:
             return batch.is_full
         if self.config.fetch_min_bytes != FETCH_MIN_BYTES_UNSET:
             return batch.size_bytes > self.config.fetch_min_bytes
-        return await self._consumer.is_caught_up()
+        if batch.end_offsets is None:
+            batch.end_offsets = await self._end_offsets()
+        return bool(batch.end_offsets) and await self._consumer.has_read_to(batch.end_offsets)
+
+    async def _end_offsets(self) -> dict[TopicPartition, int]:
+        """Where the assigned partitions end now; those without a leader are left out. Empty when that is not known."""
+        try:
+            found = await self._admin.list_offsets(dict.fromkeys(self._consumer.assignment(), LATEST))
+        except (KafkaError, ClusterUnreachable):
+            return {}
+        return {partition: end.offset for partition, end in found.items() if not end.error_code}
 
     def _deliver(self, batch: _Batch) -> None:
         assigned = self._consumer.assignment()
@@ -298,6 +316,9 @@ class ConsumerInstance:
         if self._following not in (Following.NOTHING, wanted):
             raise IllegalConsumerState("Subscription to topics, partitions and pattern are mutually exclusive")
         await self._consumer.start()
+        if self._is_closed:  # while it was starting
+            await self._consumer.stop()
+            raise ConsumerInstanceNotFound
         if self._following is not Following.NOTHING:
             await self._settle()
         self._following = wanted

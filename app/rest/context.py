@@ -36,4 +36,6 @@ class RestContext:
     async def check_cluster(self, cluster_id: str) -> None:
         """Raises NotFound unless it is this cluster's id."""
         if cluster_id != await self.cluster_id():
-            raise NotFound
+            self._cluster_id = None  # another cluster may have taken its place
+            if cluster_id != await self.cluster_id():
+                raise NotFound

@@ -66,7 +66,8 @@ def _cache_key(request: MetadataRequest, context: RequestContext, *, wants_all: 
     return (
         "metadata",
         context.api_version,
-        context.listener,
+        context.listener.advertised_host,
+        context.listener.advertised_port,
         request.include_cluster_authorized_operations,
         request.include_topic_authorized_operations,
         names,

@@ -6,9 +6,10 @@ v0 to v2 are advertised but refused: without them librdkafka believes that compr
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from broker.dispatch import BadRequest, DelayedResponse, RequestContext, handles
 from broker.errors import (
@@ -17,6 +18,7 @@ from broker.errors import (
     InvalidRecord,
     InvalidRequiredAcks,
     InvalidTimestamp,
+    InvalidTopicException,
     InvalidTxnState,
     KafkaError,
     NotEnoughReplicas,
@@ -48,6 +50,8 @@ from broker.protocol.record_batch import (
 ACKS_NONE: Final = 0
 ACKS_ALL: Final = -1
 ZSTD_VERSION: Final = 7
+ADMIN_CLIENT_ID: Final = "__admin_client"
+"""The client id that may write to internal topics, as in Kafka: for whoever mends them by hand."""
 
 _CODECS: Final = {
     "uncompressed": Codec.NONE,
@@ -64,6 +68,14 @@ class _RefusedRecord(InvalidRecord):
     def __init__(self, index: int, message: str) -> None:
         super().__init__(message)
         self.index = index
+
+
+class _Unflushed(NamedTuple):
+    """A batch that counts only from the disk: its log is strict and its producer wants acks=all."""
+
+    log: PartitionLog
+    end_offset: int
+    answer: PartitionProduceResponse
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,21 +101,21 @@ def produce(request: ProduceRequest, context: RequestContext) -> ProduceResponse
     With acks=0 nothing is answered, and an error closes the connection, which is the only sign the client can get.
     """
     response = ProduceResponse(responses=[])
-    flushes = _Flushes(response)
+    unflushed: list[_Unflushed] = []
     now_ms = context.clock.now_ms()
     for topic in request.topic_data:
         answers: list[PartitionProduceResponse] = []
         response.responses.append(TopicProduceResponse(topic.name, NULL_UUID, answers))
         for partition in topic.partition_data:
             try:
-                answers.append(_append(topic.name, partition, request, context, flushes, now_ms))
+                answers.append(_append(topic.name, partition, request, context, unflushed, now_ms))
             except KafkaError as error:
                 answers.append(_refusal(partition.index, error))
     if request.acks == ACKS_NONE:
         for name, refused in _failures(response):
             raise BadRequest(f"acks=0 batch for {name}-{refused.index} refused: {refused.error_message}")
         return None
-    return flushes.answer()
+    return _when_flushed(response, unflushed) if unflushed else response
 
 
 def _append(
@@ -111,7 +123,7 @@ def _append(
     data: PartitionProduceData,
     request: ProduceRequest,
     context: RequestContext,
-    flushes: _Flushes,
+    unflushed: list[_Unflushed],
     now_ms: int,
 ) -> PartitionProduceResponse:
     """Append one batch, or raise the KafkaError that refuses it."""
@@ -138,7 +150,7 @@ def _append(
         index, NONE, appended.base_offset, appended.log_append_time_ms, log.log_start_offset
     )
     if acks == ACKS_ALL and log.is_strict:
-        flushes.add(log, appended.end_offset, answer)
+        unflushed.append(_Unflushed(log, appended.end_offset, answer))
     return answer
 
 
@@ -146,6 +158,8 @@ def _find_target(topic: str, index: int, context: RequestContext) -> _Target:
     known, log = context.topics.get(topic), context.logs.get(topic, index)
     if known is None or log is None:
         raise UnknownTopicOrPartition(f"partition {index} of topic '{topic}' does not exist")
+    if known.is_internal and context.client_id != ADMIN_CLIENT_ID:
+        raise InvalidTopicException(f"Cannot append to internal topic {topic}")
     config, layers = log.config, context.configs.layers
     codec, level = _CODECS.get(config.compression_type), None
     if codec in (Codec.GZIP, Codec.ZSTD):
@@ -160,7 +174,8 @@ def _find_target(topic: str, index: int, context: RequestContext) -> _Target:
         level,
         config.is_compacting or codec is not None,
     )
-    context.topics.derived[topic, index] = target
+    if not known.is_internal:
+        context.topics.derived[topic, index] = target
     return target
 
 
@@ -203,37 +218,24 @@ def _failures(response: ProduceResponse) -> Iterator[tuple[str, PartitionProduce
                 yield topic.name, partition
 
 
-class _Flushes:
-    """The batches of one request that must be on disk before the answer: none, unless their logs are strict."""
+def _when_flushed(response: ProduceResponse, unflushed: list[_Unflushed]) -> DelayedResponse:
+    """The response once all these batches are on disk, or the disk has failed them."""
+    # A broker that stops flushes its logs last, so a producer in a hurry gets no answer and will ask again.
+    delayed = DelayedResponse(on_hurry=_nothing, on_abandon=_nothing)
+    left = len(unflushed)
 
-    __slots__ = ("_delayed", "_left", "_response")
+    def flushed(batch: _Unflushed, error: KafkaError | None) -> None:
+        nonlocal left
+        if error is not None:
+            batch.answer.error_code, batch.answer.error_message = error.code, error.message
+            batch.answer.base_offset = batch.answer.log_start_offset = -1
+        left -= 1
+        if not left:
+            delayed.answer(response)
 
-    def __init__(self, response: ProduceResponse) -> None:
-        self._response = response
-        self._left = 0
-        self._delayed: DelayedResponse | None = None
-
-    def add(self, log: PartitionLog, end_offset: int, partition: PartitionProduceResponse) -> None:
-        """Let the answer wait for one batch; if the disk fails, its partition is answered with the error."""
-        self._left += 1
-
-        def done(error: KafkaError | None) -> None:
-            if error is not None:
-                partition.error_code, partition.error_message = error.code, error.message
-                partition.base_offset = partition.log_start_offset = -1
-            self._left -= 1
-            if not self._left and self._delayed is not None:
-                self._delayed.answer(self._response)
-
-        log.when_durable(end_offset, done)
-
-    def answer(self) -> ProduceResponse | DelayedResponse:
-        """The response, or the promise of one."""
-        if not self._left:
-            return self._response
-        # A broker that stops flushes its logs last, so a producer in a hurry gets no answer and will ask again.
-        self._delayed = DelayedResponse(on_hurry=_nothing, on_abandon=_nothing)
-        return self._delayed
+    for batch in unflushed:
+        batch.log.when_durable(batch.end_offset, functools.partial(flushed, batch))
+    return delayed
 
 
 def _nothing() -> None:

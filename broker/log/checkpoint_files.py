@@ -7,7 +7,8 @@ new file.
 
 import base64
 import os
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +32,32 @@ def write_atomically(path: Path, text: str, *, is_durable: bool = True) -> None:
     os.replace(temporary, path)
     if is_durable:
         sync_directory(path.parent)
+
+
+class CheckpointWriter:
+    """Writes checkpoint files of one folder, on any thread: of two texts the one that was gathered later stays."""
+
+    __slots__ = ("_folder", "_gathered", "_lock", "_written")
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._gathered = 0
+        self._written: dict[str, int] = {}
+
+    def gather(self, texts: Mapping[str, str]) -> Callable[[], None]:
+        """Take the texts, by file name, as of now; the returned function writes them. It raises OSError."""
+        self._gathered += 1
+        gathered = self._gathered
+
+        def write() -> None:
+            with self._lock:
+                for name, text in texts.items():
+                    if gathered > self._written.get(name, 0):
+                        write_atomically(self._folder / name, text)
+                        self._written[name] = gathered
+
+        return write
 
 
 def sync_directory(path: str | Path) -> None:

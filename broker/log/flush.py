@@ -6,6 +6,7 @@ if job is not None:
     job.finish()                       # on the loop: high watermarks move, waiting producers are answered
 """
 
+import errno
 import os
 from collections.abc import Sequence
 from typing import Protocol
@@ -35,10 +36,19 @@ class FlushTarget:
         """How often the log had been truncated: offsets mean something else after that."""
         self.error: OSError | None = None
 
-    def run(self) -> None:
-        """fdatasync every file; may run in any thread. A file that is gone needs no disk."""
+    @property
+    def is_to_be_tried_again(self) -> bool:
+        """Whether only a file descriptor was missing, which says nothing about the disk."""
+        return self.error is not None and self.error.errno in (errno.EMFILE, errno.ENFILE)
+
+    def run(self, done: set[str] | None = None) -> None:
+        """fdatasync every file and folder that is not `done`; may run in any thread. What is gone needs no disk."""
+        done = set() if done is None else done
         try:
             for path in self.paths:
+                if path in done:
+                    continue
+                done.add(path)
                 try:
                     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
                 except FileNotFoundError:
@@ -61,8 +71,9 @@ class FlushJob:
 
     def run(self) -> None:
         """Force the files to disk; may run in any thread."""
+        done: set[str] = set()  # new logs share the data root, whose entries are forced to disk once
         for target in self.targets:
-            target.run()
+            target.run(done)
 
     def finish(self) -> None:
         """Tell the logs; on the thread that appends."""

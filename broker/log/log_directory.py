@@ -21,12 +21,13 @@ import re
 import shutil
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Final, Protocol
 
 from broker.errors import KafkaStorageError
 from broker.log.checkpoint_files import (
+    CheckpointWriter,
     MalformedCheckpoint,
     TopicPartition,
     decode_uuid,
@@ -37,6 +38,7 @@ from broker.log.checkpoint_files import (
     sync_directory,
     write_atomically,
 )
+from broker.log.disk_reserve import DiskReserve
 from broker.log.flush import FlushJob
 from broker.log.log_config import FlushPolicy, LogConfig
 from broker.log.open_files import OpenFiles
@@ -90,6 +92,7 @@ class LogDirectory:
         flush: FlushPolicy,
         files: OpenFiles,
         producer_id_expiration_ms: int,
+        essential_topics: Collection[str],
     ) -> None:
         """Use `LogDirectory.open`."""
         self.path = path
@@ -100,10 +103,13 @@ class LogDirectory:
         self.on_flush_wanted: Callable[[], None] | None = None
         self.torn_bytes = 0
         """How many half-written bytes recovery has cut off since the start."""
+        self.reserve = DiskReserve(path)
+        self._checkpoints = CheckpointWriter(path)
         self._lock_fd = lock_fd
         self._clock = clock
         self._files = files
         self._producer_id_expiration_ms = producer_id_expiration_ms
+        self._essential_topics = essential_topics
         self._logs: dict[TopicPartition, PartitionLog | None] = {}  # None: not opened yet
         self._configs: dict[str, LogConfig] = {}
         self._dirty: dict[PartitionLog, None] = {}
@@ -127,9 +133,11 @@ class LogDirectory:
         flush: FlushPolicy | None = None,
         open_files_max: int | None = None,
         producer_id_expiration_ms: int = _PRODUCER_ID_EXPIRATION_MS,
+        essential_topics: Collection[str] = (),
     ) -> "LogDirectory":
         """Lock the folder, made if missing, and learn which partitions it holds.
 
+        The essential topics are appended to even when the disk is full, as long as the reserve lasts.
         Raises DataRootError: in use, not writable, or another cluster's or node's.
         """
         root = Path(path).absolute()
@@ -150,7 +158,9 @@ class LogDirectory:
                 flush=flush or FlushPolicy(),
                 files=OpenFiles(open_files_max),
                 producer_id_expiration_ms=producer_id_expiration_ms,
+                essential_topics=essential_topics,
             )
+            directory.reserve.open()
             directory._list()
         except OSError as error:
             os.close(lock_fd)
@@ -312,6 +322,7 @@ class LogDirectory:
             recovery_point=self._recovery_points.get(key, 0),
             log_start_offset=self._log_starts.get(key, 0),
             now_ms=self._clock.now_ms(),
+            is_essential=topic in self._essential_topics,
         )
         self.torn_bytes += partition_log.torn_bytes
         return partition_log
@@ -350,8 +361,9 @@ class LogDirectory:
     def retain_each(self, now_ms: int) -> Iterator[int]:
         """The same in steps of one partition, so that the loop can do other things in between.
 
-        Opens partitions that nobody asked for since the start. A wall clock that jumped more than a day ahead is not
-        believed until the next check.
+        Opens partitions that nobody asked for since the start.
+        Differs from Kafka: a wall clock that jumped more than a day ahead is not believed until the next check, because
+        a wrong clock would delete everything at once.
         """
         if self._has_clock_jumped(now_ms):
             log.warning("retention waits for the next check: the clock jumped by more than a day")
@@ -388,24 +400,26 @@ class LogDirectory:
             self._high_watermarks[key] = partition_log.high_watermark
             if not partition_log.is_closed:
                 partition_log.persist_indexes()
-        texts = {
-            RECOVERY_POINT_FILE: offsets_text(self._recovery_points),
-            HIGH_WATERMARK_FILE: offsets_text(self._high_watermarks),
-            LOG_START_FILE: self._log_starts_text(),
-        }
-
-        def write() -> None:
-            for name, text in texts.items():
-                write_atomically(self.path / name, text)
-
-        return write
+        return self._checkpoints.gather(
+            {
+                RECOVERY_POINT_FILE: offsets_text(self._recovery_points),
+                HIGH_WATERMARK_FILE: offsets_text(self._high_watermarks),
+                LOG_START_FILE: self._log_starts_text(),
+            }
+        )
 
     def remove_deleted(self, now_ms: int) -> int:
-        """Remove deleted partitions and segments whose delay is over; return how many. May run in any thread."""
+        """Remove deleted partitions and segments whose delay is over; return how many. May run in any thread.
+
+        A full disk waits for no delay.
+        """
         count = 0
         for _ in range(len(self._to_remove)):
-            due_ms, path = self._to_remove.popleft()
-            if due_ms > now_ms:
+            try:
+                due_ms, path = self._to_remove.popleft()
+            except IndexError:  # another thread had it
+                break
+            if due_ms > now_ms and not self.reserve.is_spent:
                 self._to_remove.append((due_ms, path))
                 continue
             count += 1
@@ -415,12 +429,17 @@ class LogDirectory:
                 Path(path).unlink(missing_ok=True)
         return count
 
+    def make_room(self) -> None:
+        """On a full disk, remove at once what is deleted."""
+        if self.reserve.is_spent:
+            self.remove_deleted(self._clock.now_ms())
+
     # -- what the logs ask for (LogOwner)
 
-    def mark_dirty(self, partition_log: PartitionLog) -> None:
-        """The log has bytes that should be forced to disk."""
+    def mark_dirty(self, partition_log: PartitionLog, *, is_urgent: bool = True) -> None:
+        """The log has bytes that should be forced to disk; unless urgent, with the next round."""
         self._dirty[partition_log] = None
-        if partition_log.is_strict and self.on_flush_wanted is not None:
+        if is_urgent and partition_log.is_strict and self.on_flush_wanted is not None:
             self.on_flush_wanted()
 
     def remove_later(self, paths: list[str], delay_ms: int) -> None:
@@ -430,7 +449,7 @@ class LogDirectory:
 
     def save_log_start_offsets(self) -> None:
         """Write the log start offsets now. Raises OSError."""
-        write_atomically(self.path / LOG_START_FILE, self._log_starts_text())
+        self.reserve.with_room(self._checkpoints.gather({LOG_START_FILE: self._log_starts_text()}))
 
     def _log_starts_text(self) -> str:
         for partition_log in self._opened():

@@ -8,10 +8,11 @@ import bisect
 import logging
 import os
 import random
+from collections.abc import Callable
 from operator import attrgetter
 from pathlib import Path
 from struct import Struct
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 from crc32c import crc32c
 
@@ -23,6 +24,7 @@ from broker.errors import (
     RecordListTooLarge,
 )
 from broker.log.checkpoint_files import leader_epochs_text, partition_metadata_text
+from broker.log.disk_reserve import DiskReserve
 from broker.log.file_span import FileSpan
 from broker.log.flush import FlushTarget
 from broker.log.loading import LEADER_EPOCH_FILE, load_log, load_producer_state, rescan_and_report
@@ -60,6 +62,7 @@ DELETE_TO_HIGH_WATERMARK: Final = -1
 
 _ASSIGNED: Final = Struct(">qii")  # base offset, batch length, leader epoch: the bytes before the checksum
 _CRC: Final = Struct(">I")
+_T = TypeVar("_T")
 _by_base_offset = attrgetter("base_offset")
 
 
@@ -86,8 +89,10 @@ class TimestampedOffset(NamedTuple):
 class LogOwner(Protocol):
     """What a log leaves to the data root."""
 
-    def mark_dirty(self, partition_log: "PartitionLog") -> None:
-        """The log has bytes that should be forced to disk."""
+    reserve: DiskReserve
+
+    def mark_dirty(self, partition_log: "PartitionLog", *, is_urgent: bool = True) -> None:
+        """The log has bytes that should be forced to disk; unless urgent, with the next round."""
 
     def remove_later(self, paths: list[str], delay_ms: int) -> None:
         """These files are no longer used; remove them after the delay."""
@@ -113,15 +118,18 @@ class PartitionLog:
         "_generation",
         "_index_entries_max",
         "_is_active_dated",
+        "_is_essential",
         "_is_folder_new",
         "_is_log_append_time",
         "_is_strict",
         "_mode",
         "_owner",
+        "_reserve",
         "_roll_above_ms",
         "_segments",
         "_snapshot_offset",
         "_storage_error",
+        "_unfinished_paths",
         "_unflushed_sealed",
         "_waiters",
         "_wants_flush",
@@ -155,10 +163,15 @@ class PartitionLog:
         recovery_point: int,
         log_start_offset: int,
         now_ms: int,
+        is_essential: bool = False,
     ) -> None:
-        """Open the folder's log; after an unclean stop it is recovered first. Raises OSError."""
+        """Open the folder's log; after an unclean stop it is recovered first. Raises OSError.
+
+        An essential log is appended to even when the disk is full.
+        """
         self.folder, self.topic, self.partition = folder, topic, partition
         self._files, self._owner, self._mode = files, owner, mode
+        self._reserve, self._is_essential = owner.reserve, is_essential
         loaded = load_log(
             folder,
             files,
@@ -183,6 +196,7 @@ class PartitionLog:
         self._storage_error: str | None = None
         self._generation = 0
         self._unflushed_sealed: list[Segment] = []
+        self._unfinished_paths: list[str] = []
         self._is_folder_new = False
         self.is_closed = False
         self.is_dirty = False
@@ -239,6 +253,8 @@ class PartitionLog:
         """
         if self._storage_error is not None:
             raise KafkaStorageError(self._storage_error)
+        if self._reserve.is_spent and not self._is_essential and not self._reserve.refill():
+            raise KafkaStorageError("the disk is full: delete topics or records, or make room")
         config = self.config
         max_timestamp_ms = now_ms if self._is_log_append_time else self._check_timestamps(header, now_ms)
         size = LOG_OVERHEAD_BYTES + header.batch_length
@@ -268,7 +284,12 @@ class PartitionLog:
         elif header.attributes & LOG_APPEND_TIME:
             _clear_log_append_time(batch)
         is_first = segment.size == 0
-        segment.append(batch, base_offset, last_offset, max_timestamp_ms, config.index_interval_bytes)
+        try:
+            segment.append(batch, base_offset, last_offset, max_timestamp_ms, config.index_interval_bytes)
+        except KafkaStorageError as error:
+            if not self._reserve.spend(error.__cause__) or not self._is_essential:
+                raise
+            segment.append(batch, base_offset, last_offset, max_timestamp_ms, config.index_interval_bytes)
 
         self.size_bytes += size
         self.log_end_offset = end_offset = last_offset + 1
@@ -443,18 +464,10 @@ class PartitionLog:
         Raises KafkaStorageError, CorruptMessage.
         """
         for segment in list(self._segments):
-            for _ in range(2):
-                try:
-                    if segment.next_offset <= self.log_start_offset or segment.largest().timestamp_ms < timestamp_ms:
-                        break
-                    found = self._search_time(segment, timestamp_ms)
-                    if found is not None:
-                        return found
-                    break
-                except DamageFound as damage:
-                    self._rescan(segment, damage)
-                except OSError as error:
-                    raise self._unreadable(error) from error
+            if segment.next_offset > self.log_start_offset:
+                found = self._ask(segment, lambda segment: self._search_time(segment, timestamp_ms))
+                if found is not None:
+                    return found
         return None
 
     def max_timestamp(self) -> TimestampedOffset | None:
@@ -462,20 +475,13 @@ class PartitionLog:
 
         Raises KafkaStorageError, CorruptMessage.
         """
-        largest = -1
-        for segment in self._segments:
-            for _ in range(2):
-                try:
-                    if segment.size and segment.next_offset > self.log_start_offset:
-                        largest = max(largest, segment.largest().timestamp_ms)
-                    break
-                except DamageFound as damage:
-                    self._rescan(segment, damage)
-                except OSError as error:
-                    raise self._unreadable(error) from error
-        return self.offset_for_timestamp(largest) if largest >= 0 else None
+        readable = [segment for segment in self._segments if segment.next_offset > self.log_start_offset]
+        largest_ms = max((self._ask(segment, Segment.largest).timestamp_ms for segment in readable), default=-1)
+        return self.offset_for_timestamp(largest_ms) if largest_ms >= 0 else None
 
     def _search_time(self, segment: Segment, timestamp_ms: int) -> TimestampedOffset | None:
+        if segment.largest().timestamp_ms < timestamp_ms:
+            return None
         floor = segment.time_floor(timestamp_ms)
         start_offset = max(floor.last_offset, self.log_start_offset, segment.base_offset)
         for position, header in segment.batches_from(start_offset):
@@ -492,6 +498,19 @@ class PartitionLog:
                     return TimestampedOffset(record.timestamp_ms, record.offset, self.leader_epoch)
         return None
 
+    def _ask(self, segment: Segment, question: Callable[[Segment], _T]) -> _T:
+        """Ask a segment; if its files turn out to be wrong, scan it and ask again."""
+        try:
+            try:
+                return question(segment)
+            except DamageFound as damage:
+                self._rescan(segment, damage)
+                return question(segment)
+        except DamageFound as damage:
+            raise CorruptMessage(str(damage)) from damage
+        except OSError as error:
+            raise self._unreadable(error) from error
+
     # -- rolling, retention, deleting
 
     def _roll(self, now_ms: int) -> Segment:
@@ -500,6 +519,7 @@ class PartitionLog:
         try:
             segment = Segment.create(self.folder, self.log_end_offset, self._files, created_ms=now_ms)
         except OSError as error:
+            self._reserve.spend(error)
             raise KafkaStorageError(f"cannot begin a segment in {self.folder}: {error.strerror or error}") from error
         old.seal()
         self._segments.append(segment)
@@ -561,15 +581,10 @@ class PartitionLog:
         return count
 
     def _age_timestamp_ms(self, segment: Segment) -> int:
-        """How young a segment's youngest record is."""
-        for _ in range(2):
-            try:
-                return segment.age_timestamp_ms()
-            except DamageFound as damage:
-                self._rescan(segment, damage)
-            except OSError as error:
-                raise self._unreadable(error) from error
-        return NEVER_MS  # beyond telling: keep it
+        try:
+            return self._ask(segment, Segment.age_timestamp_ms)
+        except CorruptMessage:
+            return NEVER_MS  # nobody can tell how old it is: keep it
 
     def _retire(self, segments: list[Segment]) -> None:
         """Take the files of these segments, and the snapshots at their start, out of use."""
@@ -660,14 +675,17 @@ class PartitionLog:
         target.run()
         self.flushed(target)
         if target.error is not None:
-            raise KafkaStorageError(self._storage_error)
+            raise KafkaStorageError(f"cannot flush {self.folder}: {target.error.strerror or target.error}")
 
     def is_flush_due(self, now_ms: int) -> bool:
-        """Whether the flush policy wants the log's bytes on disk now."""
+        """Whether the flush policy wants the log's bytes on disk now.
+
+        Differs from Kafka: flush.messages above 1 counts at the next round of flushing, because appending never waits.
+        """
         return (
             self._is_strict
             or self._mode is not FlushMode.NEVER
-            or bool(self._unflushed_sealed)
+            or bool(self._unflushed_sealed or self._unfinished_paths)
             or self.log_end_offset - self._flushed_offset >= self.config.flush_messages
             or now_ms >= self._flush_due_ms
         )
@@ -678,7 +696,7 @@ class PartitionLog:
         In mode `never` these are the closed segments only, unless the `whole` log is asked for.
         """
         whole |= self._wants_flush
-        paths: list[str] = []
+        paths, self._unfinished_paths = self._unfinished_paths, []
         for segment in self._unflushed_sealed:
             paths += [segment.path, segment.beside(INDEX_SUFFIX), segment.beside(TIME_INDEX_SUFFIX)]
         if whole:
@@ -703,7 +721,12 @@ class PartitionLog:
         if self.is_closed or target.generation != self._generation:
             return
         if target.error is not None:
-            self._fail(target.error)
+            if target.is_to_be_tried_again:
+                self._unfinished_paths = list(target.paths)
+                self.is_dirty = True
+                self._owner.mark_dirty(self, is_urgent=False)
+            else:
+                self._fail(target.error)
             return
         self._flushed_offset = max(self._flushed_offset, target.end_offset)
         if self._is_strict and target.end_offset > self.high_watermark:

@@ -365,13 +365,15 @@ class Segment:
         """
         self.start_over()
         index, time_index = OffsetIndex(self.base_offset), TimeIndex(self.base_offset)
-        if not index.load(self._read_beside(INDEX_SUFFIX) or b"", log_bytes):
+        data = self._read_beside(INDEX_SUFFIX)
+        if data is None or not index.load(data, log_bytes):
             return
         count = index.entry_count
         if trusted_offset is not None:
             count = index.floor(trusted_offset - 1) + 1
             index.truncate(count)
         if count == 0:
+            self._index = index
             return
         last_offset, position = index.entry(count - 1)
         header = read_batch_header(self.open(), position, log_bytes, offset_min=self.base_offset, check_crc=False)

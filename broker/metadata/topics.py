@@ -195,6 +195,7 @@ class TopicRegistry:
         self._deleting.append((name, topic.partition_count))
         self._save()
         self._delete_logs(name, range(topic.partition_count))
+        self._logs.make_room()
         self._deleting.remove((name, topic.partition_count))
         log.info("topic deleted topic=%s partitions=%d", name, topic.partition_count)
         return topic
@@ -267,11 +268,11 @@ class TopicRegistry:
         self._put(topic)
         try:
             self._save()
-        except OSError as error:
+        except KafkaStorageError:
             self._remove(topic)
             if before is not None:
                 self._put(before)
-            raise KafkaStorageError(f"topic '{topic.name}' could not be written: {error}") from error
+            raise
 
     def _create_logs(self, topic: Topic, partitions: range, config: LogConfig) -> None:
         """Make the logs of these partitions, or none of them."""
@@ -305,8 +306,14 @@ class TopicRegistry:
             self._logs.delete(name, partition)
 
     def _save(self) -> None:
-        if not self._saves_held:
-            write_state(self._path, _TopicsFile(topics=list(self._topics.values()), deleting=self._deleting))
+        """Write the file, unless that is put off. Raises KafkaStorageError."""
+        if self._saves_held:
+            return
+        state = _TopicsFile(topics=list(self._topics.values()), deleting=self._deleting)
+        try:
+            self._logs.reserve.with_room(lambda: write_state(self._path, state))
+        except OSError as error:
+            raise KafkaStorageError(f"{self._path} could not be written: {error.strerror or error}") from error
 
     def _read(self) -> _TopicsFile | None:
         try:

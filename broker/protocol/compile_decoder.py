@@ -20,6 +20,10 @@ Decoder = Callable[[memoryview, int], Any]
 ARRAY_ITEMS_COMMON: Final = 8
 """Arrays of fewer items, replicas for instance, find their reader in a list instead of a cache."""
 
+# Differs from Kafka: an array in a request has a limit, because half a MB of empty names makes half a GB of answers.
+REQUEST_ARRAY_ITEMS_MAX: Final = 100_000
+"""Several times what any client asks at once; answers have no limit."""
+
 
 def compile_decoder(message_type: type[Message], version: int) -> Decoder:
     """A function of (data, at) that returns the message or raises DecodeError."""
@@ -32,6 +36,7 @@ class DecoderWriter(SourceWriter):
     """Writes the source of one decoder. Methods write the lines that read what they are named after."""
 
     def __init__(self, message_type: type[Message], version: int) -> None:
+        self._limits_arrays = message_type.__name__.endswith("Request")
         super().__init__(
             message_type,
             version,
@@ -117,7 +122,8 @@ class DecoderWriter(SourceWriter):
         format_ = FIXED_FORMATS.get(field.wire_type)
         width = struct.calcsize(f">{format_}") if format_ else 1  # nothing that may be in an array is smaller
         with self._indented():
-            self._line(f"if {count} * {width} > size - at:")
+            limit = f" or {count} > {REQUEST_ARRAY_ITEMS_MAX}" if self._limits_arrays else ""
+            self._line(f"if {count} * {width} > size - at{limit}:")
             self._line(f'    raise DecodeError(f"{field.name} claims {{{count}}} items")')
             if format_:
                 readers = f"array_readers_{format_}"

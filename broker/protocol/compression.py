@@ -8,7 +8,7 @@ import cramjam
 
 from broker.protocol.primitives import DecodeError
 
-DECOMPRESSED_BYTES_MAX: Final = 100 * 1024 * 1024
+DECOMPRESSED_BYTES_MAX: Final = 64 * 1024 * 1024
 
 
 class Codec(IntEnum):
@@ -83,6 +83,7 @@ def _decompress_within(codec: Any, data: bytes | memoryview, bytes_max: int) -> 
         if size == bytes_max:
             raise DecodeError(f"decompresses to more than {bytes_max} bytes")
         size = min(bytes_max, size * 8)
+        del buffer  # before the next one takes its place
 
 
 def _compress_snappy(data: memoryview) -> bytes:

@@ -7,7 +7,6 @@ full, with twenty seeds.
 
 import os
 import random
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path

@@ -80,9 +80,7 @@ class LibrdkafkaProducer(LoadProducer):
             for value, partition in self._next_values(numbers):
                 while True:
                     try:
-                        producer.produce(
-                            self._topic, value.encode(), partition=partition, on_delivery=self._delivered
-                        )
+                        producer.produce(self._topic, value.encode(), partition=partition, on_delivery=self._delivered)
                         break
                     except BufferError:  # its queue is full while the broker is away
                         producer.poll(0.1)

@@ -1,8 +1,8 @@
 """franz-go, the Go client, against our broker, unchanged."""
 
 import pytest
-from caudal.testing import Broker
 
+from caudal.testing import Broker
 from tests.interop.conftest import FranzGo
 
 pytestmark = pytest.mark.go

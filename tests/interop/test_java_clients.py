@@ -5,8 +5,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from caudal.testing import Broker
 
+from caudal.testing import Broker
 from tests.conftest import JavaTools
 
 pytestmark = pytest.mark.java

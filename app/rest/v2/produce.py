@@ -72,8 +72,7 @@ async def produce_to_topic(request: Request, topic: str) -> Response:
     records, wishes = _read_records(body, request)
     count = await partition_count(request.context.producer, topic)
     placement = Placement(request.context.producer, request.context.sticky_partitions, topic, count)
-    started = placement.start(records, wishes, size_bytes=len(body))
-    return _answer(request, [await append.outcome() for append in started], record_count=len(records))
+    return await _append(request, placement, records, wishes, size_bytes=len(body))
 
 
 @routes.on("POST", "/topics/{topic}/partitions/{partition}")
@@ -87,7 +86,18 @@ async def produce_to_partition(request: Request, topic: str, number: str) -> Res
         raise PartitionNotFound
     wishes = [partition if wish is None else wish for wish in own or [None] * len(records)]
     placement = Placement(request.context.producer, request.context.sticky_partitions, topic, count)
-    started = placement.start(records, wishes, size_bytes=len(body))
+    return await _append(request, placement, records, wishes, size_bytes=len(body))
+
+
+async def _append(
+    request: Request,
+    placement: Placement,
+    records: list[RecordToSend],
+    wishes: Sequence[int | None] | None,
+    *,
+    size_bytes: int,
+) -> Response:
+    started = placement.start(records, wishes, size_bytes=size_bytes)
     return _answer(request, [await append.outcome() for append in started], record_count=len(records))
 
 

@@ -45,6 +45,7 @@ routes = v3_routes("/v3/clusters/{cluster_id}/topics/{topic}")
 T = TypeVar("T")
 
 RECEIPT_END = b"\r\n"
+CHUNK_RECORDS_MAX = 200  # of one piece of the body; then the loop gets its turn
 _ENTRY_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _TYPES_OF_REGISTRY = ("AVRO", "JSONSCHEMA", "PROTOBUF")
 
@@ -205,8 +206,7 @@ class RecordStream:
             pass
         except RestError as error:  # the body's encoding is broken
             await self._report(error)
-        finally:
-            await self._chunks.put(None)
+        await self._chunks.put(None)
 
     async def _take(self, data: bytes) -> bool:
         """Start the records that data completes; False when nothing after them can be read."""
@@ -214,11 +214,12 @@ class RecordStream:
         if objects and self._is_over_time:
             await self._chunks.put(_Chunk.failed(RequestTimeout(), count=len(objects)))
             return False
-        if objects:
-            chunk = await self._target.start(objects)
+        for at in range(0, len(objects), CHUNK_RECORDS_MAX):
+            chunk = await self._target.start(objects[at : at + CHUNK_RECORDS_MAX])
             await self._chunks.put(chunk)
             if chunk.is_malformed:
                 return False
+            await asyncio.sleep(0)
         await self._report(self._objects.error)
         return self._objects.error is None
 

@@ -159,7 +159,7 @@ def test_the_pytest_fixture(tmp_path: Path):
         [sys.executable, "-m", "pytest", "-q", "-p", "caudal.pytest_plugin", str(tmp_path)],
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         cwd=tmp_path,
         timeout=60,
     )

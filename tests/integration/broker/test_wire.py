@@ -270,6 +270,14 @@ def test_a_large_batch_comes_back_byte_for_byte(wire: WireClient, topic: str):
 # -- Fetch
 
 
+def test_an_answer_of_many_megabytes_arrives_whole(wire: WireClient, topic: str):
+    for number in range(20):
+        assert produced(wire, topic, batch(bytes([number]) * 900_000)).error_code == 0
+    records = fetched(wire, topic, 0, bytes_max=50 << 20).records
+    assert [read_header(stored).base_offset for stored in iter_batches(records)] == list(range(20))
+    assert all(crc32c(stored[21:]) == read_header(stored).crc for stored in iter_batches(records))
+
+
 @pytest.fixture
 def ten(wire: WireClient, topic: str) -> str:
     """A topic with ten records, in batches of two, 77 bytes each or so."""

@@ -15,7 +15,7 @@ from app.clock import Clock
 from app.kafka.admin import KafkaClusterAdmin
 from app.kafka.connection import ConnectionSettings
 from app.kafka.group_consumer import AiokafkaConsumers
-from app.kafka.producer import BatchingProducer
+from app.kafka.producer import KafkaProducer
 from app.rest import RestSettings, create_rest
 
 V2 = {"Content-Type": "application/vnd.kafka.v2+json"}
@@ -108,7 +108,7 @@ def running_proxy(bootstrap_servers: str, settings: RestSettings | None = None) 
     async def serve() -> None:
         connection = ConnectionSettings(request_timeout_s=5.0)
         admin = KafkaClusterAdmin(bootstrap_servers, connection)
-        producer = BatchingProducer(bootstrap_servers, connection)
+        producer = KafkaProducer(bootstrap_servers, connection)
         proxy = create_rest(
             admin=admin,
             producer=producer,
@@ -124,7 +124,7 @@ def running_proxy(bootstrap_servers: str, settings: RestSettings | None = None) 
         started.set()
         await serving
         await proxy.stop()
-        await producer.stop()
+        await producer.close()
         await admin.close()
 
     def run() -> None:

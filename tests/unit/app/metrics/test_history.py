@@ -25,6 +25,8 @@ class MemoryStore:
     async def prune(self, *, step_s: int, before_s: int) -> None:
         self.points = {key: one for key, one in self.points.items() if one.step_s != step_s or one.at_s >= before_s}
 
+    async def forget_unused(self) -> None: ...
+
 
 class Time:
     def __init__(self) -> None:
@@ -113,6 +115,18 @@ def test_lag_per_partition_is_kept_for_an_hour_in_memory_only(history, time, sto
     points = history.series("p", from_ms=START_MS, to_ms=time.ms).points
     assert points[-2] is not None
     assert not any(name == "p" for name, _, _ in store.points)
+
+
+def test_series_that_ended_long_ago_leave_memory(history, time):
+    run(history, time, seconds=60)
+    for _ in range(2 * 360):
+        history.record(time.ms, {"b": 1.0})
+        time.ms += 5_000
+    assert "a" in history.names()
+    for _ in range(30):
+        history.record(time.ms, {"b": 1.0})
+        time.ms += 5_000
+    assert history.names() == ("b",)
 
 
 async def test_points_wait_while_the_db_is_away(history, time, store):

@@ -1,3 +1,6 @@
+import asyncio
+import time
+
 import pytest
 
 from app.cluster.snapshot import LagStatus
@@ -133,6 +136,15 @@ async def test_a_form_sees_its_change_at_once(sampler, cluster):
     assert sampler.snapshot.topic_config("orders", "retention.ms") == "1000"
 
 
+async def test_a_new_topic_is_seen_whole_in_one_round(sampler, cluster):
+    await sampler.refresh()
+    await cluster.create_topic(NewTopic("fresh", 2))
+    cluster.produce("fresh", 0, b"x")
+    snapshot = await sampler.refresh("metadata")
+    assert snapshot.topic_config("fresh", "retention.ms") == "604800000"
+    assert snapshot.record_count("fresh") == 1
+
+
 async def test_deleted_records_are_seen_by_the_next_refresh_of_offsets(sampler, cluster):
     await sampler.refresh()
     await cluster.delete_records({TopicPartition("orders", 0): 40})
@@ -189,6 +201,17 @@ async def test_lag_older_than_the_history_is_dated_by_its_record(sampler, cluste
     clock.advance(60_000)
     await sampler.refresh()
     assert sampler.snapshot.groups["analytics"].time_lag_s == pytest.approx(60, abs=1)
+
+
+async def test_a_cluster_that_is_away_is_asked_one_thing_a_second(sampler, cluster):
+    await sampler.start()
+    cluster.away = True
+    await sampler.refresh()
+    cluster.calls.clear()
+    await asyncio.sleep(0.3)
+    assert cluster.calls == []
+    assert {due > time.monotonic() for due in sampler._due.values()} == {True}
+    await sampler.stop()
 
 
 async def test_start_and_stop(sampler):

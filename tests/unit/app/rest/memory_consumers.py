@@ -37,6 +37,7 @@ class MemoryConsumer:
     ) -> None:
         self.polls: list[float] = []
         self.is_stopped = False
+        self.is_paused = True
         self._cluster = cluster
         self._clock = clock
         self._group_id = group_id
@@ -58,10 +59,6 @@ class MemoryConsumer:
         self._topics, self._positions, self._is_joining = tuple(topics), {}, True
 
     def subscribe_pattern(self, pattern: str) -> None:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ValueError(str(error)) from error
         self.subscribe(sorted(name for name in self._cluster.topics if re.fullmatch(pattern, name)))
 
     def unsubscribe(self) -> None:
@@ -82,6 +79,7 @@ class MemoryConsumer:
 
     async def poll(self, *, wait_s: float, records_max: int) -> list[ConsumedRecord]:
         self.polls.append(wait_s)
+        self.is_paused = False
         if self._is_joining:
             self._is_joining = False
             for topic in self._topics:
@@ -103,8 +101,11 @@ class MemoryConsumer:
             self._clock.advance(int(wait_s * 1000))
         return found
 
-    async def is_caught_up(self) -> bool:
-        return all(at >= self._log(partition).high_watermark for partition, at in self._positions.items())
+    def pause(self) -> None:
+        self.is_paused = True
+
+    async def has_read_to(self, end_offsets: Mapping[TopicPartition, int]) -> bool:
+        return all(at >= end_offsets.get(partition, 0) for partition, at in self._positions.items())
 
     async def commit(self, offsets: Mapping[TopicPartition, CommittedOffset]) -> None:
         if self._cluster.away:

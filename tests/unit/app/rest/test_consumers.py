@@ -85,3 +85,19 @@ async def test_the_expiry_task_ends_with_the_last_instance(proxy: RestProxy, mon
     task = instances._expiring
     assert task is not None
     await asyncio.wait_for(task, 1)
+
+
+async def test_an_instance_that_is_deleted_while_it_starts_leaves_nothing_behind(
+    proxy: RestProxy, consumers: MemoryConsumers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = proxy.context.consumers.create("g", ConsumerConfig(name="c"))
+    connected = asyncio.Event()
+    monkeypatch.setattr(consumers.made[0], "start", connected.wait)
+    subscribing = asyncio.create_task(instance.subscribe(["single"]))
+    await asyncio.sleep(0)
+    await proxy.context.consumers.remove("g", "c")
+    consumers.made[0].is_stopped = False
+    connected.set()
+    with pytest.raises(ConsumerInstanceNotFound):
+        await subscribing
+    assert consumers.made[0].is_stopped

@@ -76,6 +76,13 @@ def test_acks_0_has_no_answer(handler_broker):
         handler_broker.ask(request("unknown", acks=0))
 
 
+def test_internal_topics_are_written_by_the_broker_alone(handler_broker):
+    handler_broker.topics.create("__consumer_offsets", partition_count=1)
+    for client_id, code in (("someone", 17), ("__admin_client", 0), ("someone", 17)):
+        handler_broker.context.client_id = client_id
+        assert partition_of(handler_broker.ask(request("__consumer_offsets"))).error_code == code
+
+
 def test_a_changed_topic_config_holds_for_the_next_batch(handler_broker):
     handler_broker.topics.create("t", partition_count=1)
     assert partition_of(handler_broker.ask(request(value=bytes(1000)))).error_code == 0

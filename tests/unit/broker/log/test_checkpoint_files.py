@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from broker.log.checkpoint_files import (
+    CheckpointWriter,
     MalformedCheckpoint,
     decode_uuid,
     encode_uuid,
@@ -54,3 +55,12 @@ def test_uuids_have_kafkas_text_form() -> None:
     assert encode_uuid(uuid) == "vFYGoHHbRZahO7xux0vP1g"
     with pytest.raises(ValueError):
         decode_uuid("short")
+
+
+def test_what_was_gathered_later_stays_whichever_is_written_first(tmp_path: Path) -> None:
+    writer = CheckpointWriter(tmp_path)
+    write_earlier = writer.gather({"a": "earlier", "b": "earlier"})
+    writer.gather({"a": "later"})()
+    write_earlier()
+    assert (tmp_path / "a").read_text() == "later"
+    assert (tmp_path / "b").read_text() == "earlier"

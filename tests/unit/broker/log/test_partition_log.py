@@ -487,6 +487,22 @@ def test_a_failed_flush_tells_the_waiting_producers_and_stops_appending(
     assert records_in(strict_root.get()) == {0: "a", 1: "b"}
 
 
+def test_a_flush_that_lacks_a_descriptor_is_tried_again(strict_root: DataRoot, monkeypatch: pytest.MonkeyPatch) -> None:
+    log, answers = strict_root.create(), []
+    log.when_durable(append(log, "a").end_offset, answers.append)
+
+    def refuse(*args: object) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        strict_root.logs.flush_dirty(NOW_MS)
+    assert (answers, log.high_watermark) == ([], 0)
+    append(log, "b")
+    strict_root.logs.flush_dirty(NOW_MS)
+    assert (answers, log.high_watermark) == ([None], 2)
+
+
 def test_flush_messages_1_makes_a_topic_strict_under_any_policy(root: DataRoot) -> None:
     log = root.create(flush_messages=1)
     append(log, "a")

@@ -244,6 +244,23 @@ async def test_receipts_are_written_while_the_request_is_open(proxy: RestProxy) 
     await exchange.task
 
 
+async def test_a_bug_under_a_stream_ends_the_exchange(proxy: RestProxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(topic: str) -> int:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(proxy.context.producer, "partition_count", fail)
+    exchange = Duplex(proxy, PATH)
+    exchange.send(b"{}")
+    with pytest.raises(ExceptionGroup):
+        await asyncio.wait_for(exchange.task, 2)
+
+
+async def test_a_large_piece_of_the_body_is_taken_in_turns(proxy: RestProxy, cluster: MemoryCluster) -> None:
+    exchange = Duplex(proxy, PATH)
+    exchange.send(b"{}" * 450, more=False)
+    assert [(await exchange.receive()).count(b"\r\n") for _ in range(4)] == [200, 200, 50, 0]
+
+
 async def test_a_client_that_leaves_ends_its_stream(proxy: RestProxy, cluster: MemoryCluster) -> None:
     exchange = Duplex(proxy, PATH)
     exchange.send(b"{}")

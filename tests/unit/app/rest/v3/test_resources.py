@@ -272,3 +272,11 @@ async def test_unknown_resources_are_404(client: httpx.AsyncClient, path: str) -
 async def test_another_cluster_is_404_for_changes_too(client: httpx.AsyncClient, method: str, path: str) -> None:
     answer = await client.request(method, f"/v3/clusters/other/{path}", json={} if method != "DELETE" else None)
     assert code(answer) == (404, 404)
+
+
+async def test_a_cluster_that_takes_the_place_of_another_is_found(
+    client: httpx.AsyncClient, cluster: MemoryCluster
+) -> None:
+    await get(client, f"{C}/topics")
+    cluster.cluster_id = "c-2"
+    await get(client, "/v3/clusters/c-2/topics")

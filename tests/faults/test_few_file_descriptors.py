@@ -1,0 +1,124 @@
+"""T6: a process that may open only 256 files, with more partitions and clients than that."""
+
+import contextlib
+import socket
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from broker.protocol.messages.api_versions import ApiVersionsRequest
+from broker.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
+from broker.protocol.messages.list_offsets import ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic
+from broker.protocol.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
+from broker.protocol.record_batch import iter_batches
+from tests.conftest import wait_until
+from tests.faults.broker_under_test import BrokerUnderTest
+from tests.integration.broker.wire_client import WireClient, batch
+
+OPEN_FILES_MAX = 256
+PARTITIONS = 500
+CONNECTIONS = 200
+TOPIC = "many"
+SETTINGS = {"log.flush.offset.checkpoint.interval.ms": "300", "log.retention.check.interval.ms": "300"}
+LATEST = -1
+
+
+def produce_everywhere(wire: WireClient) -> list[int]:
+    """One batch to each partition, in one request; their error codes."""
+    now_ms = int(time.time() * 1000)
+    partitions = [
+        PartitionProduceData(index=index, records=batch(b"value", timestamp_ms=now_ms)) for index in range(PARTITIONS)
+    ]
+    request = ProduceRequest(
+        acks=-1, timeout_ms=30_000, topic_data=[TopicProduceData(name=TOPIC, partition_data=partitions)]
+    )
+    return [answer.error_code for answer in wire.ask(request, 9).responses[0].partition_responses]
+
+
+def end_offsets(wire: WireClient) -> list[int]:
+    partitions = [ListOffsetsPartition(partition_index=index, timestamp=LATEST) for index in range(PARTITIONS)]
+    request = ListOffsetsRequest(replica_id=-1, topics=[ListOffsetsTopic(name=TOPIC, partitions=partitions)])
+    return [partition.offset for partition in wire.ask(request, 7).topics[0].partitions]
+
+
+def batches_everywhere(wire: WireClient) -> int:
+    """How many batches a fetch from the start of each partition returns."""
+    partitions = [
+        FetchPartition(partition=index, fetch_offset=0, partition_max_bytes=1 << 16) for index in range(PARTITIONS)
+    ]
+    request = FetchRequest(
+        max_bytes=1 << 26, max_wait_ms=0, topics=[FetchTopic(topic=TOPIC, partitions=partitions)]
+    )
+    found = wire.ask(request, 11).responses[0].partitions
+    assert {partition.error_code for partition in found} == {0}
+    return sum(len(list(iter_batches(partition.records))) for partition in found)
+
+
+def connect_as_many_as_come(broker: BrokerUnderTest, clients: ExitStack) -> list[WireClient]:
+    """Open connections; those that get an answer to a first request."""
+    served = []
+    for _ in range(CONNECTIONS):
+        with contextlib.suppress(OSError, EOFError):
+            client = clients.enter_context(WireClient(broker.bootstrap_servers, timeout=5))
+            client.ask(ApiVersionsRequest(client_software_name="a", client_software_version="1"), 3)
+            served.append(client)
+    return served
+
+
+def test_few_file_descriptors_cost_connections_and_nothing_else(
+    new_broker: Callable[..., BrokerUnderTest], figures: Callable[..., None]
+) -> None:
+    broker = new_broker(settings=SETTINGS, open_files_max=OPEN_FILES_MAX)
+    broker.create_topic(TOPIC, PARTITIONS)
+    rounds = 0
+    with WireClient(broker.bootstrap_servers, timeout=60) as early, ExitStack() as clients:
+        assert set(produce_everywhere(early)) == {0}
+        served = connect_as_many_as_come(broker, clients)
+        begun = time.monotonic()
+        while time.monotonic() - begun < 3:  # with the flushes, checkpoints and retention that come meanwhile
+            assert set(produce_everywhere(early)) == {0}
+            assert set(produce_everywhere(served[rounds % len(served)])) == {0}
+            rounds += 1
+        written = 1 + 2 * rounds
+        assert end_offsets(early) == [written] * PARTITIONS
+        assert batches_everywhere(early) == written * PARTITIONS
+        figures(
+            open_files_max=OPEN_FILES_MAX,
+            partitions=PARTITIONS,
+            connections_served=len(served),
+            connections_asked=CONNECTIONS,
+            batches=written * PARTITIONS,
+        )
+    assert len(broker.log_lines("connection refused")) <= 2 or len(served) == CONNECTIONS
+    assert broker.log_lines("flush failed") == []
+    assert broker.unforeseen_lines() == []
+
+    def is_welcome() -> bool:
+        with contextlib.suppress(OSError, EOFError), WireClient(broker.bootstrap_servers, timeout=2) as client:
+            return end_offsets(client) == [written] * PARTITIONS
+        return False
+
+    wait_until(is_welcome, timeout=5, what="new clients are served once others have left")
+    broker.kill()
+    broker.start()
+    with WireClient(broker.bootstrap_servers, timeout=60) as late:
+        assert end_offsets(late) == [written] * PARTITIONS
+        assert set(produce_everywhere(late)) == {0}
+
+
+def test_a_flood_of_connections_ends_when_it_ends(new_broker: Callable[..., BrokerUnderTest]) -> None:
+    """More connections than descriptors, none of which says anything."""
+    broker = new_broker(open_files_max=OPEN_FILES_MAX)
+    broker.create_topic(TOPIC, PARTITIONS)
+    with ExitStack() as flood:
+        for _ in range(2 * OPEN_FILES_MAX):
+            with contextlib.suppress(OSError):
+                flood.enter_context(socket.create_connection(("127.0.0.1", broker.port), timeout=5))
+        time.sleep(0.5)
+        cpu_seconds = broker.cpu_seconds()
+        time.sleep(1)
+        assert broker.cpu_seconds() - cpu_seconds < 0.5, "the broker turns in circles"
+    with WireClient(broker.bootstrap_servers, timeout=30) as client:
+        assert set(produce_everywhere(client)) == {0}
+    assert broker.unforeseen_lines() == []
+    assert len(broker.log_lines("connection")) < 20

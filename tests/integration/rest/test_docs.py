@@ -1,0 +1,44 @@
+"""The curl commands of docs/rest-proxy.md, run as they are written."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.integration.rest.running_proxy import RunningProxy
+
+PAGE = (Path(__file__).parents[3] / "docs" / "rest-proxy.md").read_text()
+BLOCKS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def printed(proxy: RunningProxy) -> list[str]:
+    """What each block printed, all run in order."""
+    outputs = []
+    for block in BLOCKS:
+        script = block.replace("http://localhost:8082", proxy.url)
+        done = subprocess.run(["bash", "-eu", "-c", script], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        outputs.append(done.stdout)
+    return outputs
+
+
+def test_records_are_produced(printed: list[str]) -> None:
+    assert [entry["error_code"] for entry in json.loads(printed[0])["offsets"]] == [None] * 3
+
+
+def test_records_are_read_back(printed: list[str]) -> None:
+    (records,) = re.findall(r"\[\{.*\}\]", printed[1])
+    assert {record["key"]: record["value"] for record in json.loads(records)} == {
+        "ada": {"page": "/"},
+        "bob": {"page": "/buy"},
+        None: "no key",
+    }
+
+
+def test_the_stream_has_receipts_and_the_group_a_lag(printed: list[str]) -> None:
+    *receipts, summary = (json.loads(line) for line in printed[2].splitlines() if line.strip())
+    assert [receipt["error_code"] for receipt in receipts] == [200, 200]
+    assert (summary["total_lag"], summary["max_lag_topic_name"]) == (2, "visits")
