@@ -64,6 +64,8 @@ class _Fetch:
 
     __slots__ = (
         "_context",
+        "_in_memory_bytes",
+        "_is_cut",
         "_is_full",
         "_max_bytes",
         "_min_bytes",
@@ -93,14 +95,14 @@ class _Fetch:
         self._min_bytes = min(request.min_bytes, self._max_bytes)
         self._read_committed = request.isolation_level == READ_COMMITTED
         self._results: list[PartitionData] = []
-        self.byte_count = 0
-        self.has_error = False
+        self.byte_count = self._in_memory_bytes = 0
+        self.has_error = self._is_cut = False
         self.logs: list[PartitionLog] = []
 
     @property
     def is_enough(self) -> bool:
         """Whether to answer without waiting for more. An error is answered at once too."""
-        return self.has_error or self.byte_count >= self._min_bytes
+        return self.has_error or self._is_cut or self.byte_count >= self._min_bytes
 
     def lacks(self, more_bytes: int) -> bool:
         """Whether so many more bytes than at the last reading would still be too few."""
@@ -110,8 +112,8 @@ class _Fetch:
         """Read every partition as far as the limits allow, anew."""
         self._results = []
         self.logs = []
-        self.byte_count = 0
-        self.has_error = False
+        self.byte_count = self._in_memory_bytes = 0
+        self.has_error = self._is_cut = False
         for partition in self._partitions:
             result = PartitionData(
                 partition_index=partition.index,
@@ -141,10 +143,20 @@ class _Fetch:
         result.log_start_offset = log.log_start_offset
         self.logs.append(log)
         bytes_max = max(0, min(asked.partition_max_bytes, self._max_bytes - self.byte_count))
-        read = log.read if self.byte_count + bytes_max <= IN_MEMORY_BYTES_MAX else log.span
-        records = read(offset=asked.fetch_offset, bytes_max=bytes_max, at_least_one_batch=self.byte_count == 0)
-        result.records = records  # type: ignore[assignment]  # The encoder passes on what is large as it is.
+        in_memory_max = IN_MEMORY_BYTES_MAX - self._in_memory_bytes
+        span = log.span(offset=asked.fetch_offset, bytes_max=bytes_max) if bytes_max > in_memory_max else None
+        if span is not None:
+            result.records = span  # type: ignore[assignment]  # The encoder passes on what is large as it is.
+            self.byte_count += len(span)
+            return
+        is_first = self.byte_count == 0
+        in_memory_max = max(0, min(bytes_max, in_memory_max))
+        records = log.read(offset=asked.fetch_offset, bytes_max=in_memory_max, at_least_one_batch=is_first)
+        result.records = records
         self.byte_count += len(records)
+        self._in_memory_bytes += len(records)
+        if in_memory_max < bytes_max and len(records) >= in_memory_max and asked.fetch_offset < log.high_watermark:
+            self._is_cut = True
 
     def response(self) -> FetchResponse:
         """The answer; in a running session only what changed since the last one."""

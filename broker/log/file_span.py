@@ -1,6 +1,7 @@
 """Records that stay in their file until they are sent: an answer of 50 MB to a slow reader must not lie in memory."""
 
 import os
+from collections.abc import Callable
 from typing import Final
 
 PIECE_BYTES: Final = 256 * 1024
@@ -9,16 +10,17 @@ PIECE_BYTES: Final = 256 * 1024
 class FileSpan:
     """A range of a segment's file, read piece by piece, once.
 
-    Has its own file descriptor, so that the segment may be closed or deleted meanwhile. `len` is what is left to read.
+    Has a file descriptor to itself, so that the segment may be closed or deleted meanwhile; when the span is no longer
+    needed it goes to `on_close`. `len` is what is left to read.
     """
 
-    __slots__ = ("_fd", "_left", "_position")
+    __slots__ = ("_fd", "_left", "_on_close", "_position")
 
-    def __init__(self, fd: int, position: int, size: int) -> None:
-        """The range of the file behind `fd`, which is duplicated. Raises OSError."""
-        self._fd = os.dup(fd)
+    def __init__(self, fd: int, position: int, size: int, *, on_close: Callable[[int], None] = os.close) -> None:
+        self._fd = fd
         self._position = position
         self._left = size
+        self._on_close = on_close
 
     def __len__(self) -> int:
         return self._left
@@ -33,5 +35,4 @@ class FileSpan:
         return piece
 
     def __del__(self) -> None:
-        if hasattr(self, "_fd"):
-            os.close(self._fd)
+        self._on_close(self._fd)

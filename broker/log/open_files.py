@@ -34,12 +34,13 @@ class OpenFiles:
     Reading and appending only set `was_used`, which costs nothing; the order is sorted out when a file must go.
     """
 
-    __slots__ = ("_cached_bytes", "_files", "index_bytes_max", "open_max")
+    __slots__ = ("_cached_bytes", "_files", "_lent_count", "index_bytes_max", "open_max")
 
     def __init__(self, open_max: int | None = None, index_bytes_max: int = INDEX_BYTES_MAX) -> None:
         self.open_max = open_max if open_max is not None else default_open_max()
         self.index_bytes_max = index_bytes_max
         self._cached_bytes = 0
+        self._lent_count = 0
         self._files: deque[HasFile] = deque()
 
     def __len__(self) -> int:
@@ -50,7 +51,7 @@ class OpenFiles:
 
         Raises OSError: the file is gone, or the process has no descriptors left although all of ours are closed.
         """
-        while len(self._files) >= self.open_max:
+        while self._files and len(self._files) + self._lent_count >= self.open_max:
             self._close_least_used()
         file.fd = self.open_path(file.path, os.O_RDWR)
         file.was_used = True
@@ -66,6 +67,24 @@ class OpenFiles:
                 if error.errno not in (errno.EMFILE, errno.ENFILE) or not self._files:
                     raise
                 self._close_least_used()
+
+    def lend(self, fd: int) -> int:
+        """Another descriptor of a file, for someone who may need it for long; it counts until `take_back`.
+
+        Raises OSError: half of what may be open is lent.
+        """
+        if self._lent_count >= self.open_max // 2:
+            raise OSError(errno.EMFILE, "too many descriptors are lent")
+        lent_fd = os.dup(fd)
+        self._lent_count += 1
+        while len(self._files) > 1 and len(self._files) + self._lent_count > self.open_max:
+            self._close_least_used()
+        return lent_fd
+
+    def take_back(self, fd: int) -> None:
+        """Close a descriptor that was lent."""
+        os.close(fd)
+        self._lent_count -= 1
 
     def charge(self, file: HasFile, cached_bytes: int) -> None:
         """An open file's index was loaded: others may have to go for it."""

@@ -352,20 +352,18 @@ class PartitionLog:
             raise self._unreadable(error) from error
         return self._read_around_gaps(offset, bytes_max, at_least_one_batch=at_least_one_batch)
 
-    def span(self, *, offset: int, bytes_max: int, at_least_one_batch: bool = True) -> FileSpan | bytes | memoryview:
-        """As `read`, but more than a piece is left in the file until it is sent: for answers too large for memory.
+    def span(self, *, offset: int, bytes_max: int) -> FileSpan | None:
+        """What `read` would return, left in the file until it is sent: for answers too large for memory.
 
-        Raises what `read` raises.
+        None if there is less than a piece, no descriptor to spare, or anything that only `read` can deal with.
         """
-        if self.log_start_offset <= offset < self.high_watermark and not self.is_closed:
-            segment = self._active if offset >= self._active.base_offset else self._segment_of(offset)
-            try:
-                found = segment.span(offset, bytes_max)
-            except (DamageFound, OSError):
-                found = None  # `read` meets the same and deals with it.
-            if found is not None:
-                return found
-        return self.read(offset=offset, bytes_max=bytes_max, at_least_one_batch=at_least_one_batch)
+        if not self.log_start_offset <= offset < self.high_watermark or self.is_closed:
+            return None
+        segment = self._active if offset >= self._active.base_offset else self._segment_of(offset)
+        try:
+            return segment.span(offset, bytes_max)
+        except (DamageFound, OSError):
+            return None
 
     def _read_around_gaps(self, offset: int, bytes_max: int, *, at_least_one_batch: bool) -> bytes | memoryview:
         """The slow way: over the end of a segment whose last offsets were compacted away, and not into damage."""

@@ -240,7 +240,10 @@ class Segment:
             return None
         position = first[0]
         size = min(bytes_max, self.visible_size - position)
-        return FileSpan(self.open(), position, size) if size > PIECE_BYTES else None
+        if size <= PIECE_BYTES:
+            return None
+        lent_fd = self._files.lend(self.open())
+        return FileSpan(lent_fd, position, size, on_close=self._files.take_back)
 
     def locate(self, offset: int) -> int:
         """Position from which a walk finds the batch that holds `offset` within an index interval.

@@ -21,13 +21,15 @@ CONNECTIONS = 200
 TOPIC = "many"
 SETTINGS = {"log.flush.offset.checkpoint.interval.ms": "300", "log.retention.check.interval.ms": "300"}
 LATEST = -1
+SLOW_READERS = 10
+FETCHED_PARTITIONS = 100
 
 
-def produce_everywhere(wire: WireClient) -> list[int]:
+def produce_everywhere(wire: WireClient, value: bytes = b"value") -> list[int]:
     """One batch to each partition, in one request; their error codes."""
     now_ms = int(time.time() * 1000)
     partitions = [
-        PartitionProduceData(index=index, records=batch(b"value", timestamp_ms=now_ms)) for index in range(PARTITIONS)
+        PartitionProduceData(index=index, records=batch(value, timestamp_ms=now_ms)) for index in range(PARTITIONS)
     ]
     request = ProduceRequest(
         acks=-1, timeout_ms=30_000, topic_data=[TopicProduceData(name=TOPIC, partition_data=partitions)]
@@ -41,15 +43,18 @@ def end_offsets(wire: WireClient) -> list[int]:
     return [partition.offset for partition in wire.ask(request, 7).topics[0].partitions]
 
 
+def fetch_request(partition_count: int, partition_max_bytes: int) -> FetchRequest:
+    """Read partitions from their start."""
+    partitions = [
+        FetchPartition(partition=index, fetch_offset=0, partition_max_bytes=partition_max_bytes)
+        for index in range(partition_count)
+    ]
+    return FetchRequest(max_bytes=1 << 26, max_wait_ms=0, topics=[FetchTopic(topic=TOPIC, partitions=partitions)])
+
+
 def batches_everywhere(wire: WireClient) -> int:
     """How many batches a fetch from the start of each partition returns."""
-    partitions = [
-        FetchPartition(partition=index, fetch_offset=0, partition_max_bytes=1 << 16) for index in range(PARTITIONS)
-    ]
-    request = FetchRequest(
-        max_bytes=1 << 26, max_wait_ms=0, topics=[FetchTopic(topic=TOPIC, partitions=partitions)]
-    )
-    found = wire.ask(request, 11).responses[0].partitions
+    found = wire.ask(fetch_request(PARTITIONS, 1 << 16), 11).responses[0].partitions
     assert {partition.error_code for partition in found} == {0}
     return sum(len(list(iter_batches(partition.records))) for partition in found)
 
@@ -122,3 +127,22 @@ def test_a_flood_of_connections_ends_when_it_ends(new_broker: Callable[..., Brok
         assert set(produce_everywhere(client)) == {0}
     assert broker.unforeseen_lines() == []
     assert len(broker.log_lines("connection")) < 20
+
+
+def test_slow_readers_of_many_partitions_do_not_take_the_descriptors_that_flushing_needs(
+    new_broker: Callable[..., BrokerUnderTest], figures: Callable[..., None]
+) -> None:
+    broker = new_broker(open_files_max=OPEN_FILES_MAX)
+    broker.create_topic(TOPIC, PARTITIONS)
+    with WireClient(broker.bootstrap_servers, timeout=60) as wire, ExitStack() as clients:
+        for _ in range(5):
+            produce_everywhere(wire, bytes(100_000))
+        for _ in range(SLOW_READERS):
+            reader = clients.enter_context(WireClient(broker.bootstrap_servers))
+            reader.send(fetch_request(FETCHED_PARTITIONS, partition_max_bytes=450_000), 11)
+        begun = time.monotonic()
+        while time.monotonic() - begun < 2:
+            assert set(produce_everywhere(wire)) == {0}
+        figures(slow_readers=SLOW_READERS, partitions_each=FETCHED_PARTITIONS, rss_mib=broker.rss_mib())
+    assert broker.log_lines("flush failed") == []
+    assert broker.unforeseen_lines() == []

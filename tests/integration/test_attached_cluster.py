@@ -83,7 +83,7 @@ def test_killed_broker_is_seen_with_its_partitions_within_15_s(three_brokers: Re
         def findings() -> set[str]:
             return {finding["id"] for finding in httpx.get(overview).json()["findings"]}
 
-        wait_until(lambda: {"brokers-missing", "under-replicated"} <= findings(), timeout=15, what="both findings")
+        wait_until(lambda: {"missing_brokers", "under_replicated"} <= findings(), timeout=15, what="both findings")
         assert time.monotonic() - killed_at < 15
         page = httpx.get(running.cluster_url).text
         assert "Broker 2" in page

@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.control_center.app import create_control_center
 from app.control_center.access import ClusterAccess, ControlCenterSettings
+from app.control_center.app import create_control_center
 from app.metrics.sampler import Sampler
 from tests.doubles import ManualClock
 from tests.memory_cluster import MemoryCluster

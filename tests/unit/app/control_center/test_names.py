@@ -4,6 +4,7 @@ import re
 from urllib.parse import unquote
 
 import pytest
+
 from app.control_center.links import Links
 from tests.unit.app.control_center.conftest import words_of
 
@@ -51,7 +52,8 @@ async def test_a_topic_called_new_is_a_topic(visitor, cluster, sampler):
     assert (await visitor.get("/clusters/prod/topics/new/settings")).status_code == 200
 
 
-async def test_a_record_cannot_break_out_of_the_page(visitor, cluster):
+async def test_a_record_cannot_break_out_of_the_page(visitor, cluster, clock):
+    clock.advance(1_000)
     cluster.produce("orders", 0, b"</pre><script>alert(1)</script>")
     page = (await visitor.get("/clusters/prod/topics/orders/messages")).text
     assert "<script>alert" not in page

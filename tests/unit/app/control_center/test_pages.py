@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from tests.unit.app.control_center.conftest import words_of
 
 PAGES = {
@@ -120,6 +121,7 @@ async def test_the_insecure_start_is_said_on_every_page(cluster, sampler, clock,
     import dataclasses
 
     import httpx
+
     from app.control_center.access import ClusterAccess
     from app.control_center.app import create_control_center
 

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from tests.unit.app.control_center.conftest import words_of
 from tests.unit.app.control_center.test_pages import PAGES
 
