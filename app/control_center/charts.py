@@ -306,7 +306,7 @@ def _table(plan: ChartPlan, zone: Zone) -> ChartTable:
 
 
 def joined_rows(plan: ChartPlan, rows_max: int) -> list[tuple[int, tuple[float | None, ...]]]:
-    """(start of the bucket, highest value of each line) over the whole time, at most rows_max of them."""
+    """(start of the bucket, highest value of each line) over the whole time, about rows_max of them."""
     step_ms = max((line.series.step_ms for line in plan.lines if line.series.points), default=1) or 1
     span_ms = max(1, plan.to_ms - plan.from_ms)
     step_ms *= max(1, -(-span_ms // (step_ms * rows_max)))

@@ -59,6 +59,8 @@ CLASSIC_GROUP_TYPE: Final = "classic"
 _OFFSETS_PER_STEP: Final = 2_000
 """How many offsets one tick looks at for expiry, so that many groups do not hold up the event loop."""
 
+_CLOCK_JUMP_MS: Final = 86_400_000
+
 _WRITE_ERRORS: Final[Mapping[type[KafkaError], type[KafkaError]]] = {
     UnknownTopicOrPartition: CoordinatorNotAvailable,
     NotEnoughReplicas: CoordinatorNotAvailable,
@@ -80,6 +82,8 @@ class GroupCoordinator:
         self._groups: dict[str, ClassicGroup] = {}
         self._deadlines = DeadlineQueue()
         self._retention = self._deadlines.deadline(self._begin_expiry)
+        self._last_round = Now(0, 0)
+        """When the last round of expiry began, or the groups were loaded."""
         self._to_expire: deque[str] = deque()
         """Groups whose offsets the running round of expiry has not looked at yet."""
         self._refusal: type[KafkaError] | None = CoordinatorLoadInProgress
@@ -98,6 +102,7 @@ class GroupCoordinator:
             self._find_or_create(group_id)
         for group_id, value in saved.items():
             self._find_or_create(group_id).restore(value, now)
+        self._last_round = now
         self._retention.set(now.monotonic_ms + self._config.offsets_retention_check_interval_ms)
         self._refusal = None
         log.info("groups loaded groups=%d", len(self._groups))
@@ -337,9 +342,17 @@ class GroupCoordinator:
     # Expiry of offsets.
 
     def _begin_expiry(self, now: Now) -> None:
-        if not self._to_expire:
-            self._to_expire.extend(self._groups)
+        """Have the offsets of all groups looked at, and see to the next round.
+
+        Differs from Kafka: a wall clock that jumped more than a day ahead is not believed until the next round, because
+        setting it back cannot bring the offsets back.
+        """
+        earlier, self._last_round = self._last_round, now
         self._retention.set(now.monotonic_ms + self._config.offsets_retention_check_interval_ms)
+        if (now.wall_ms - earlier.wall_ms) - (now.monotonic_ms - earlier.monotonic_ms) > _CLOCK_JUMP_MS:
+            log.warning("expiry of offsets waits for the next round: the clock jumped by more than a day")
+        elif not self._to_expire:
+            self._to_expire.extend(self._groups)
 
     def _expire_some(self, now: Now) -> None:
         looked_at = 0

@@ -61,6 +61,10 @@ class BrokerUnderTest(Broker):
         """Begin to watch `peak_rss_mib` anew."""
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")
 
+    def open_files(self) -> int:
+        """Files and connections that it holds."""
+        return psutil.Process(self.pid).num_fds()
+
     def cpu_seconds(self) -> float:
         """Processor time used so far."""
         times = psutil.Process(self.pid).cpu_times()

@@ -1,6 +1,7 @@
 """ClientProtocol without a socket: order of answers, back-pressure, limits, stop."""
 
 import asyncio
+import os
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -234,7 +235,7 @@ def test_a_large_answer_is_read_from_its_file_as_the_client_takes_it(serve, tmp_
     path = tmp_path / "records"
     path.write_bytes(bytes(range(256)) * 4096 * 3)  # 3 MiB
     with path.open("rb") as file:
-        span = FileSpan(file.fileno(), 1, 3_000_000)
+        span = FileSpan(os.dup(file.fileno()), 1, 3_000_000)
     serve(lambda request, context: [b"\0" * 7, span])
     client = Client(make_server())
     client.transport.full_at = 500_000

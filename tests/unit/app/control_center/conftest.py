@@ -49,8 +49,9 @@ class Visitor:
 
 def words_of(response: httpx.Response) -> str:
     """What a reader sees: the body without tags, entities resolved, white space joined, thin spaces as plain ones."""
-    body = response.text.split("<body", 1)[-1]
+    body = re.split(r"<body[^>]*>", response.text, maxsplit=1)[-1]
     text = re.sub(r"<(script|template|dialog)\b.*?</\1>", " ", body, flags=re.DOTALL)
+    text = re.sub(r"</?(t[dhr]|p|div|h\d|d[td]|li|section|header|strong|em|span)\b[^>]*>", " ", text)
     text = html.unescape(re.sub(r"<[^>]+>", "", text))
     return " ".join(text.replace("\u202f", " ").split())
 

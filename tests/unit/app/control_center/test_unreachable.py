@@ -22,7 +22,7 @@ async def test_every_page_still_renders(visitor, path):
     assert response.status_code == 200
     if path != "/":
         assert "Cluster unreachable since" in words_of(response)
-        assert "no broker answered at broker-1:9092" in words_of(response)
+        assert "No broker answered at broker-1:9092" in words_of(response)
 
 
 @pytest.mark.usefixtures("away")

@@ -1,5 +1,7 @@
 """FileSpan: records that stay in their file until they are sent."""
 
+import os
+
 import pytest
 
 from broker.log.file_span import PIECE_BYTES, FileSpan
@@ -14,7 +16,7 @@ def path(tmp_path):
 
 def span_of(path, position, size):
     with path.open("rb") as file:
-        return FileSpan(file.fileno(), position, size)
+        return FileSpan(os.dup(file.fileno()), position, size)
 
 
 def test_a_range_is_read_in_pieces(path):

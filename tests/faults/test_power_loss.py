@@ -1,0 +1,134 @@
+"""T2: power is lost. With `caudal.flush.mode=always` nothing acknowledged goes, else only the last moment's."""
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from broker.protocol.messages.offset_commit import (
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic,
+)
+from broker.protocol.messages.offset_fetch import OffsetFetchRequest, OffsetFetchRequestTopic
+from tests.faults.broker_under_test import BrokerUnderTest
+from tests.faults.checker import LogHistory, Place, Value
+from tests.faults.power_loss import leave_what_was_synced, longest_gap_s
+from tests.faults.producers import read_topic
+from tests.integration.broker.wire_client import WireClient, batch, produce_request
+
+RECORDING_BROKER = Path(__file__).with_name("recording_broker.py")
+TOPIC = "kept"
+PARTITIONS = 6
+SMALL_SEGMENTS = {"internal.segment.bytes": "4000"}
+INTERVAL_MS = 200
+FACTOR_MAX = 1.5
+
+
+class SerialProducer:
+    """Sends one record after the other to two partitions and commits how far it got, until the connection breaks."""
+
+    def __init__(self, number: int, broker: BrokerUnderTest) -> None:
+        self.name = f"producer-{number}"
+        self.sent: set[Value] = set()
+        self.acknowledged: dict[Value, tuple[Place, float]] = {}
+        """Where each value is, and when that was learnt."""
+        self.committed = -1
+        self.committed_s: dict[int, float] = {}
+        self._partitions = (2 * number, 2 * number + 1)
+        self._wire = WireClient(broker.bootstrap_servers, timeout=30)
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def join(self) -> None:
+        self._thread.join(60)
+        self._wire.socket.close()
+
+    def _run(self) -> None:
+        try:
+            sequence = 0
+            while True:
+                self._produce(Value(self.name, sequence))
+                if sequence % 5 == 0:
+                    self._commit(sequence)
+                sequence += 1
+        except (EOFError, OSError):
+            return
+
+    def _produce(self, value: Value) -> None:
+        partition = self._partitions[value.sequence % 2]
+        self.sent.add(value)
+        records = batch(value.encode(), timestamp_ms=int(time.time() * 1000))
+        answer = self._wire.ask(produce_request(TOPIC, records, partition=partition), 9)
+        found = answer.responses[0].partition_responses[0]
+        assert found.error_code == 0
+        self.acknowledged[value] = Place(partition, found.base_offset), time.monotonic()
+
+    def _commit(self, offset: int) -> None:
+        partition = OffsetCommitRequestPartition(partition_index=self._partitions[0], committed_offset=offset)
+        topic = OffsetCommitRequestTopic(name=TOPIC, partitions=[partition])
+        answer = self._wire.ask(OffsetCommitRequest(group_id=self.name, topics=[topic]), 7)
+        assert answer.topics[0].partitions[0].error_code == 0
+        self.committed = offset
+        self.committed_s[offset] = time.monotonic()
+
+    def committed_after(self, broker: BrokerUnderTest) -> int:
+        """What the broker says this group has committed."""
+        topic = OffsetFetchRequestTopic(name=TOPIC, partition_indexes=[self._partitions[0]])
+        with WireClient(broker.bootstrap_servers) as wire:
+            answer = wire.ask(OffsetFetchRequest(group_id=self.name, topics=[topic]), 5)
+        return int(answer.topics[0].partitions[0].committed_offset)
+
+
+@pytest.mark.parametrize("mode", ["always", "interval"])
+def test_what_is_promised_survives_a_loss_of_power(
+    new_broker: Callable[..., BrokerUnderTest],
+    tmp_path: Path,
+    chance: random.Random,
+    is_soak: bool,
+    figures: Callable[..., None],
+    mode: str,
+) -> None:
+    journal = tmp_path / "journal"
+    settings = {"caudal.flush.mode": mode, "caudal.flush.interval.ms": str(INTERVAL_MS)}
+    broker = new_broker(settings=settings, program=(str(RECORDING_BROKER), str(journal)))
+    broker.create_topic(TOPIC, PARTITIONS, SMALL_SEGMENTS)
+    producers = [SerialProducer(number, broker) for number in range(PARTITIONS // 2)]
+    time.sleep(chance.uniform(5, 20) if is_soak else chance.uniform(1.5, 3))
+    broker.kill()
+    killed_s = time.monotonic()
+    for producer in producers:
+        producer.join()
+
+    leave_what_was_synced(tmp_path / "data", journal, tmp_path / "image")
+    image = new_broker(data_folder=tmp_path / "image")
+    history = LogHistory(read=read_topic(image.bootstrap_servers, TOPIC, PARTITIONS))
+    found = {value for _, value in history.read}
+    lost_s = [0.0]
+    for producer in producers:
+        history.sent |= producer.sent
+        for value, (place, at_s) in producer.acknowledged.items():
+            if value in found or mode == "always":
+                history.acknowledged[value] = place
+            if value not in found:
+                lost_s.append(killed_s - at_s)
+        committed = producer.committed_after(image)
+        lost_s += [killed_s - at_s for offset, at_s in producer.committed_s.items() if offset > committed]
+    figures(
+        mode=mode,
+        acknowledged=sum(len(producer.acknowledged) for producer in producers),
+        lost=len(lost_s) - 1,
+        loss_window_ms=max(lost_s) * 1000,
+        longest_time_between_syncs_ms=longest_gap_s(journal) * 1000,
+    )
+    assert history.violations()[:10] == []
+    if mode == "always":
+        assert lost_s == [0.0]
+    else:
+        # What a busy machine adds between two syncs is not the broker's doing.
+        assert max(lost_s) * 1000 <= FACTOR_MAX * max(INTERVAL_MS, longest_gap_s(journal) * 1000)
+    assert image.unforeseen_lines() == []
+    assert image.log_lines("damaged") == []

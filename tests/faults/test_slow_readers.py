@@ -1,0 +1,112 @@
+"""T9: a hundred consumers that ask for 50 MB and hardly read it."""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import pytest
+
+from broker.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
+from broker.protocol.record_batch import iter_batches, read_header
+from tests.conftest import wait_until
+from tests.faults.broker_under_test import MIB, BrokerUnderTest
+from tests.integration.broker.wire_client import WireClient, batch, produce_request
+
+READERS = 100
+ASKED_BYTES = 50 * MIB
+MIB_PER_READER_MAX = 1.5
+SECONDS = 4
+VALUE = bytes(200_000)
+
+
+def fill(broker: BrokerUnderTest, partitions: int) -> None:
+    """Produce 60 MB, spread over the partitions."""
+    broker.create_topic("big", partitions)
+    with WireClient(broker.bootstrap_servers) as wire:
+        for number in range(300):
+            request = produce_request("big", batch(VALUE), partition=number % partitions)
+            assert wire.ask(request, 9).responses[0].partition_responses[0].error_code == 0
+
+
+def fetch(partitions: int) -> FetchRequest:
+    asked = [
+        FetchPartition(partition=index, fetch_offset=0, partition_max_bytes=ASKED_BYTES) for index in range(partitions)
+    ]
+    return FetchRequest(
+        max_bytes=ASKED_BYTES, min_bytes=1, max_wait_ms=100, topics=[FetchTopic(topic="big", partitions=asked)]
+    )
+
+
+def drip(readers: list[WireClient], is_over: threading.Event) -> None:
+    """Read about 1 KB a second of each."""
+    while not is_over.wait(1):
+        for reader in readers:
+            reader.socket.recv(1024)
+
+
+def produce_for_a_while(wire: WireClient, seconds: float) -> list[float]:
+    """How long each of many single-record produces took, sorted."""
+    took = []
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        begun = time.monotonic()
+        answer = wire.ask(produce_request("busy", batch(b"x" * 100)), 9)
+        took.append(time.monotonic() - begun)
+        assert answer.responses[0].partition_responses[0].error_code == 0
+    return sorted(took)
+
+
+@pytest.mark.parametrize("partitions", [1, 10, 300])
+def test_slow_readers_occupy_a_piece_each_and_disturb_nobody(
+    new_broker: Callable[..., BrokerUnderTest], figures: Callable[..., None], partitions: int
+) -> None:
+    broker = new_broker()
+    broker.create_topic("busy")
+    fill(broker, partitions)
+    is_over = threading.Event()
+    with ExitStack() as clients:
+        wire = clients.enter_context(WireClient(broker.bootstrap_servers))
+        alone = produce_for_a_while(wire, 1)
+        rss = broker.rss_mib()
+        broker.forget_peak()
+        readers = [clients.enter_context(WireClient(broker.bootstrap_servers)) for _ in range(READERS)]
+        for reader in readers:
+            reader.send(fetch(partitions), 11)
+        dripping = threading.Thread(target=drip, args=(readers, is_over))
+        dripping.start()
+        try:
+            among_slow = produce_for_a_while(wire, SECONDS)
+        finally:
+            is_over.set()
+            dripping.join()
+        growth_mib = broker.peak_rss_mib() - rss
+        quick = clients.enter_context(WireClient(broker.bootstrap_servers))
+        found = quick.ask(fetch(partitions), 11).responses[0].partitions
+        assert sum(len(each) for partition in found for each in iter_batches(partition.records)) > len(VALUE)
+    figures(
+        readers=READERS,
+        asked_mib=READERS * ASKED_BYTES // MIB,
+        peak_growth_mib=growth_mib,
+        p50_alone_ms=alone[len(alone) // 2] * 1000,
+        p50_among_slow_ms=among_slow[len(among_slow) // 2] * 1000,
+        worst_ms=among_slow[-1] * 1000,
+    )
+    assert growth_mib < READERS * MIB_PER_READER_MAX
+    assert among_slow[len(among_slow) // 2] < 2 * alone[len(alone) // 2] + 0.001
+    assert broker.unforeseen_lines() == []
+    wait_until(lambda: broker.open_files() < 400, what="what the readers held is let go")
+
+
+def test_a_reader_that_slept_gets_the_same_bytes(new_broker: Callable[..., BrokerUnderTest]) -> None:
+    broker = new_broker()
+    fill(broker, 1)
+    with WireClient(broker.bootstrap_servers, timeout=30) as late, WireClient(broker.bootstrap_servers) as prompt:
+        late.send(fetch(1), 11)
+        time.sleep(0.5)
+        broker.create_topic("other")
+        expected = prompt.ask(fetch(1), 11).responses[0].partitions[0].records
+        frame = late.read_frame()
+    assert bytes(expected) in frame
+    offsets = [read_header(each).base_offset for each in iter_batches(expected)]
+    assert offsets == list(range(len(offsets)))
