@@ -22,6 +22,8 @@ from app.version import VERSION
 
 log = logging.getLogger("caudal.runtime")
 
+ECHO_S = 1.0
+
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     """uvloop where there is one, else the standard loop."""
@@ -102,13 +104,21 @@ async def _serve_until(
 
 
 def _stop_on_signals(stop: asyncio.Event, server: _Server) -> None:
-    """The first signal stops in order, the second at once."""
+    """The first signal stops in order, a second one at once.
+
+    A process manager may signal the group and make may pass the same signal on: what comes within ECHO_S is no second.
+    """
     loop = asyncio.get_running_loop()
+    first_at = 0.0
 
     def on_signal(number: signal.Signals) -> None:
+        nonlocal first_at
         if stop.is_set():
+            if loop.time() - first_at < ECHO_S:
+                return
             log.warning("second %s, leaving at once", number.name)
             os._exit(130 if number is signal.SIGINT else 143)
+        first_at = loop.time()
         stop.set()
         server.should_exit = True
 

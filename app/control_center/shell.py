@@ -108,7 +108,7 @@ def cluster_tone(snapshot: ClusterSnapshot) -> tuple[str, str]:
 def _badge(title: str, snapshot: ClusterSnapshot) -> ClusterBadge:
     tone, tone_words = cluster_tone(snapshot)
     brokers = words.plural(len(snapshot.brokers), "broker")
-    name = snapshot.version_words or ("embedded broker" if snapshot.is_embedded else "")
+    name = snapshot.version_words or ("embedded" if snapshot.is_embedded else "")
     return ClusterBadge(title, f"{name}, {brokers}" if name else brokers, tone, tone_words)
 
 

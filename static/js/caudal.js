@@ -262,4 +262,4 @@ all("[data-must-be]").forEach((field) => guard(field.form));
 all("[data-keys-switch]").forEach((field) => { field.checked = keysAreOn(); });
 all(".toast").forEach(expire);
 drawCharts();
-tellZone();
+document.addEventListener("DOMContentLoaded", tellZone); // after htmx's own listener, which makes the pollers work

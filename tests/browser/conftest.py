@@ -13,11 +13,12 @@ from urllib.parse import urlsplit
 
 import pytest
 import uvicorn
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+
 from app.clock import Clock
 from app.control_center.access import ClusterAccess, ControlCenterSettings
 from app.control_center.app import create_control_center
 from app.metrics.sampler import Cadence, Sampler
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 from tests.memory_cluster import MemoryCluster
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,8 +1,9 @@
-"""The rules of axe-core (tests/browser/vendor, MPL-2.0) for WCAG 2.2 AA on every page, both themes, desktop and phone."""
+"""The rules of axe-core (tests/browser/vendor, MPL-2.0) for WCAG 2.2 AA: every page, both themes, desktop and phone."""
 
 from pathlib import Path
 
 import pytest
+
 from tests.browser.conftest import DESKTOP, PHONE
 
 pytestmark = pytest.mark.browser

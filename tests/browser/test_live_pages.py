@@ -4,6 +4,7 @@ import re
 
 import pytest
 from playwright.sync_api import expect
+
 from tests.browser.conftest import PHONE
 
 pytestmark = pytest.mark.browser
@@ -15,7 +16,7 @@ def test_a_page_follows_the_cluster_without_reloading(place, open_page):
         page.evaluate("window.isSamePage = true")
         place.cluster.kill_broker(2)
         expect(page.locator("h1")).to_have_text("prod needs attention", timeout=9_000)
-        expect(page.locator(".finding").first).to_contain_text("Broker 2")
+        expect(page.locator(".findings")).to_contain_text("Broker 2 has been away")
         place.cluster.start_broker(2)
         expect(page.locator("h1")).to_have_text("prod is healthy", timeout=9_000)
         assert page.evaluate("window.isSamePage")

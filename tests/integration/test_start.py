@@ -277,3 +277,11 @@ def test_ready_line_is_json_on_stdout_alone(tmp_path: Path) -> None:
     rest, banner = process.communicate(timeout=30)
     assert rest == ""
     assert "is ready after" in banner
+
+
+def test_signal_that_comes_twice_at_once_is_one(tmp_path: Path) -> None:
+    running = start_platform(tmp_path / "data")
+    running.process.send_signal(signal.SIGTERM)
+    running.process.send_signal(signal.SIGTERM)
+    assert running.process.wait(timeout=20) == 0
+    assert list((tmp_path / "data").rglob(".kafka_cleanshutdown"))

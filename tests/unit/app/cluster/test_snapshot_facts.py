@@ -1,6 +1,7 @@
 """Topic and broker summaries, computed once per snapshot."""
 
 import pytest
+
 from app.cluster.broker_summaries import fullest_log_dir, summarise_brokers
 from app.cluster.snapshot_facts import SnapshotFacts
 from app.metrics.sampler import Sampler

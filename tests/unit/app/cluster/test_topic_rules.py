@@ -1,4 +1,5 @@
 import pytest
+
 from app.cluster.topic_rules import topic_name_trouble
 
 
@@ -13,5 +14,8 @@ def test_other_names_are_not(name):
 
 
 def test_a_name_that_collides_in_metrics_is_refused_as_kafka_does():
-    assert topic_name_trouble("a.b", ["a_b"]) == "The name differs from a_b only in dots and underscores, which Kafka does not allow."
+    assert (
+        topic_name_trouble("a.b", ["a_b"])
+        == "The name differs from a_b only in dots and underscores, which Kafka does not allow."
+    )
     assert topic_name_trouble("a.b", ["a.b"]) == "A topic of this name exists already."

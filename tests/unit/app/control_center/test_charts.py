@@ -1,6 +1,7 @@
 import json
 
 import pytest
+
 from app.cluster.snapshot import Series, SeriesPoint
 from app.control_center import charts, sparklines
 from app.control_center.charts import ChartPlan, Line
@@ -10,7 +11,9 @@ from app.control_center.words import Zone, short
 def series(*values, step_ms=10_000, start_ms=1_700_000_000_000):
     """Values are numbers, (low, high, last) or None."""
     points = tuple(
-        None if value is None else SeriesPoint(start_ms + at * step_ms, *(value if isinstance(value, tuple) else (value,) * 3))
+        None
+        if value is None
+        else SeriesPoint(start_ms + at * step_ms, *(value if isinstance(value, tuple) else (value,) * 3))
         for at, value in enumerate(values)
     )
     return Series("x", step_ms, points, start_ms)
@@ -19,6 +22,10 @@ def series(*values, step_ms=10_000, start_ms=1_700_000_000_000):
 def plan(*lines, **fields):
     start = 1_700_000_000_000
     return ChartPlan("rate", "Records a second", lines, start, start + 3_600_000, say=short, **fields)
+
+
+def build(plan, *, as_table=False):
+    return charts.build_chart(plan, zone=Zone(0), as_table=as_table, other_href="", csv_href="")
 
 
 def test_plotly_accepts_the_figure():
@@ -50,30 +57,32 @@ def test_times_are_the_readers_wall_clock():
 
 
 def test_the_figure_cannot_end_its_script():
-    chart = charts.build_chart(
-        plan(Line("</script><!--", series(1), 1)), zone=Zone(0), as_table=False, other_href="", csv_href=""
-    )
+    chart = build(plan(Line("</script><!--", series(1), 1)))
     assert "<" not in chart.figure
     assert json.loads(chart.figure)["data"][0]["name"] == "</script><!--"
     assert "</script>" not in chart.drawing
 
 
 def test_the_words_say_now_least_and_most():
-    chart = charts.build_chart(plan(Line("in", series(3, 9, 5), 1)), zone=Zone(0), as_table=False, other_href="", csv_href="")
+    chart = charts.build_chart(
+        plan(Line("in", series(3, 9, 5), 1)), zone=Zone(0), as_table=False, other_href="", csv_href=""
+    )
     assert chart.legend[0].words == "in 5"
     assert chart.words == "least 3, most 9"
 
 
 def test_the_table_has_few_rows_with_the_highest_values():
     long = plan(Line("in", series(*range(360)), 1), Line("out", series(None, 1), 2))
-    chart = charts.build_chart(long, zone=Zone(0), as_table=True, other_href="", csv_href="")
+    chart = build(long, as_table=True)
     assert 100 < len(chart.table.rows) <= charts.TABLE_ROWS_MAX + 1
     assert chart.table.rows[0].values == ("359", "–")
     assert charts.csv_text(long).splitlines()[0] == "time,in,out"
 
 
 def test_an_empty_chart_says_so():
-    chart = charts.build_chart(plan(Line("in", series(None, None), 1)), zone=Zone(0), as_table=False, other_href="", csv_href="")
+    chart = charts.build_chart(
+        plan(Line("in", series(None, None), 1)), zone=Zone(0), as_table=False, other_href="", csv_href=""
+    )
     assert chart.is_empty
     assert chart.empty_words
 

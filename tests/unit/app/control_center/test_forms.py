@@ -1,4 +1,7 @@
 import pytest
+from hypothesis import given
+from hypothesis.strategies import integers
+
 from app.control_center.forms import (
     Unreadable,
     parse_config_lines,
@@ -8,8 +11,6 @@ from app.control_center.forms import (
     say_size,
     say_span,
 )
-from hypothesis import given
-from hypothesis.strategies import integers
 
 DAY = 86_400_000
 
@@ -35,7 +36,14 @@ def test_lengths_of_time_are_read_as_people_write_them(text, ms):
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("1 GiB", 2**30), ("500MB", 500 * 2**20), ("10 k", 10_240), ("1048588", 1048588), ("unlimited", -1), ("1.5 GB", 3 * 2**29)],
+    [
+        ("1 GiB", 2**30),
+        ("500MB", 500 * 2**20),
+        ("10 k", 10_240),
+        ("1048588", 1048588),
+        ("unlimited", -1),
+        ("1.5 GB", 3 * 2**29),
+    ],
 )
 def test_sizes_are_read_as_people_write_them(text, size):
     assert parse_size_bytes(text) == size

@@ -1,4 +1,5 @@
 import pytest
+
 from app.control_center.group import partition_ranges
 from tests.unit.app.control_center.conftest import words_of
 

@@ -1,6 +1,7 @@
 import re
 
 import pytest
+
 from app.control_center.messages import BadQuery, parse_partitions, parse_time_ms
 from app.control_center.words import Zone
 from tests.unit.app.control_center.conftest import words_of

@@ -8,7 +8,20 @@ import pytest
 from app.control_center.links import Links
 from tests.unit.app.control_center.conftest import words_of
 
-GROUPS = ["a/b", "a%2Fb", "50%", "", "<script>alert(1)</script>", '"quoted"', "😀", "ü ö", "?q=1#x", ".", "..", "g" * 249]
+GROUPS = [
+    "a/b",
+    "a%2Fb",
+    "50%",
+    "",
+    "<script>alert(1)</script>",
+    '"quoted"',
+    "😀",
+    "ü ö",
+    "?q=1#x",
+    ".",
+    "..",
+    "g" * 249,
+]
 
 
 @pytest.mark.parametrize("name", GROUPS)
@@ -27,7 +40,9 @@ async def test_the_list_links_to_every_group(visitor, cluster, sampler, name):
     cluster.commit(name, "orders", 0, 1)
     await sampler.refresh()
     page = (await visitor.get("/clusters/prod/groups")).text
-    links = [unquote(link.replace("&amp;", "&")) for link in re.findall(r'href="(/ui/clusters/prod/groups/[^"]*)"', page)]
+    links = [
+        unquote(link.replace("&amp;", "&")) for link in re.findall(r'href="(/ui/clusters/prod/groups/[^"]*)"', page)
+    ]
     assert unquote(Links("/ui", "prod").group(name)) in links
     assert "<script>alert" not in page
 

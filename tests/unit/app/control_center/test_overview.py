@@ -33,11 +33,14 @@ async def test_findings_as_json(visitor, cluster, sampler):
 
 async def test_before_the_first_answer_the_page_says_that_it_looks(cluster, clock, settings):
     import httpx
+
     from app.control_center.access import ClusterAccess
     from app.control_center.app import create_control_center
     from app.metrics.sampler import Sampler
 
-    app = create_control_center(settings, [ClusterAccess("prod", Sampler(cluster, clock=clock), cluster, cluster)], clock)
+    app = create_control_center(
+        settings, [ClusterAccess("prod", Sampler(cluster, clock=clock), cluster, cluster)], clock
+    )
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://caudal") as client:
         assert "Looking at prod" in words_of(await client.get("/ui/clusters/prod"))
         for path in ("topics", "groups", "brokers"):

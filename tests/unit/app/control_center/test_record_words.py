@@ -1,8 +1,9 @@
 import json
 
-from app.control_center.record_words import hex_dump, indented, lay_out
 from hypothesis import given
 from hypothesis.strategies import booleans, dictionaries, floats, integers, lists, none, recursive, text
+
+from app.control_center.record_words import hex_dump, indented, lay_out
 
 JSON = recursive(
     none() | booleans() | integers() | floats(allow_nan=False, allow_infinity=False) | text(),
@@ -19,7 +20,9 @@ def test_laying_out_json_changes_nothing_but_white_space(value):
 
 
 def test_numbers_keep_every_digit_and_keys_their_order():
-    assert indented('{"b":9007199254740993,"a":1.10,"a":[]}') == '{\n  "b": 9007199254740993,\n  "a": 1.10,\n  "a": []\n}'
+    assert (
+        indented('{"b":9007199254740993,"a":1.10,"a":[]}') == '{\n  "b": 9007199254740993,\n  "a": 1.10,\n  "a": []\n}'
+    )
 
 
 def test_no_value_and_an_empty_value_are_not_the_same():

@@ -8,7 +8,9 @@ VENDOR = ROOT / "static" / "vendor"
 
 
 def test_vendored_files_are_what_the_list_says_and_each_has_its_licence():
-    listed = dict(re.findall(r"^(vendor/\S+).*\s([0-9a-f]{64})$", (ROOT / "static" / "VERSIONS").read_text(), re.MULTILINE))
+    listed = dict(
+        re.findall(r"^(vendor/\S+).*\s([0-9a-f]{64})$", (ROOT / "static" / "VERSIONS").read_text(), re.MULTILINE)
+    )
     present = {path.relative_to(ROOT / "static").as_posix() for path in VENDOR.rglob("*") if path.is_file()}
     assert set(listed) == {name for name in present if not name.endswith("LICENSE")}
     for name, digest in listed.items():

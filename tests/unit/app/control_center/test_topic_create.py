@@ -1,4 +1,5 @@
 import pytest
+
 from tests.unit.app.control_center.conftest import words_of
 
 NEW = "/clusters/prod/topics/new"
@@ -64,7 +65,9 @@ async def test_the_live_check_complains_only_about_what_was_typed(visitor):
     untouched = await visitor.get(f"{NEW}/check?name=&partitions=3&replicas=3&cleanup=delete", htmx=True)
     assert untouched.status_code == 200
     assert "error" not in untouched.text
-    typed = await visitor.get(f"{NEW}/check?name=a+b&partitions=3&replicas=3&retention=2+days&cleanup=compact", htmx=True)
+    typed = await visitor.get(
+        f"{NEW}/check?name=a+b&partitions=3&replicas=3&retention=2+days&cleanup=compact", htmx=True
+    )
     assert "A space is not allowed." in words_of(typed)
     assert "retention.ms = 172800000" in words_of(typed)
     assert "cleanup.policy = compact" in words_of(typed)

@@ -3,6 +3,7 @@ import io
 import re
 
 import pytest
+
 from tests.unit.app.control_center.conftest import words_of
 
 

@@ -1,4 +1,5 @@
 import pytest
+
 from app.control_center import words
 from app.control_center.words import Zone
 
@@ -32,7 +33,8 @@ def test_rates(per_second, said):
 
 
 @pytest.mark.parametrize(
-    ("number", "said"), [(None, "–"), (7, "7"), (999, "999"), (1000, "1k"), (58_312, "58.3k"), (999_999, "1M"), (2e9, "2G")]
+    ("number", "said"),
+    [(None, "–"), (7, "7"), (999, "999"), (1000, "1k"), (58_312, "58.3k"), (999_999, "1M"), (2e9, "2G")],
 )
 def test_short_numbers(number, said):
     assert words.short(number) == said
