@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 TESTS ?= tests
 
-.PHONY: run demo test check lint types imports pytest bench format clean
+.PHONY: run demo test check lint types imports pytest soak bench format clean
 
 run: $(VENV)/.run
 	@exec $(BIN)/caudal start $(ARGS)
@@ -34,6 +34,10 @@ imports: $(VENV)/.test
 
 pytest: $(VENV)/.test
 	$(BIN)/python -m pytest $(TESTS)
+
+# The fault tests in full, with twenty seeds: hours. In parts: make soak ARGS="-k power" or CAUDAL_SEEDS="7 8" make soak
+soak: $(VENV)/.test
+	CAUDAL_SOAK=1 $(BIN)/python -m pytest tests/faults $(ARGS)
 
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -64,7 +64,9 @@ class ControlCenterSettings(Section):
     """The pages under /ui."""
 
     port: int = Field(9021, ge=1, le=65535, description="Conventional port of the Control Center.")
-    cluster_name: str = Field("", description="Name shown for the cluster; empty shows its id.")
+    cluster_name: str = Field(
+        "", description="Name shown for the cluster; empty shows `local` if embedded, else its id."
+    )
 
 
 class DatabaseSettings(Section):

@@ -172,10 +172,13 @@ class Broker:
         """
         wanted = asyncio.Event()
         self._open_logs.on_flush_wanted = wanted.set
+        begun_ms = self._clock.monotonic_ms()
         while True:
+            left_ms = begun_ms + self.config.caudal_flush_interval_ms - self._clock.monotonic_ms()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(wanted.wait(), self.config.caudal_flush_interval_ms / 1000)
+                await asyncio.wait_for(wanted.wait(), max(left_ms, 1) / 1000)
             wanted.clear()
+            begun_ms = self._clock.monotonic_ms()
             job = self._open_logs.start_flush(self._clock.now_ms())
             if job is None:
                 continue

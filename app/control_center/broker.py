@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from app.cluster.broker_summaries import BrokerSummary, summarise_brokers
 from app.control_center import words
 from app.control_center.brokers import skew_words
-from app.control_center.config_words import friendly_value, source_words
+from app.control_center.config_words import documentation_words, friendly_value, source_words
 from app.control_center.errors import PageNotFound, explain
 from app.control_center.overview import Tile
 from app.control_center.tables import Column, Table
@@ -249,5 +249,5 @@ def _config_row(entry: ConfigEntry) -> BrokerConfigRow:
         is_own=entry.source is not ConfigSource.DEFAULT_CONFIG,
         is_sensitive=entry.is_sensitive,
         is_read_only=entry.is_read_only,
-        documentation=(entry.documentation or "").strip(),
+        documentation=documentation_words(entry),
     )

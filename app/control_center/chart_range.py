@@ -10,6 +10,8 @@ from app.control_center.charts import Chart, ChartPlan
 from app.control_center.links import query
 from app.control_center.visit import Visit
 
+SHORTEST_MS = 5 * 60_000
+
 
 @dataclass(frozen=True, slots=True)
 class RangeLink:
@@ -19,23 +21,25 @@ class RangeLink:
 
 @dataclass(frozen=True, slots=True)
 class ChartRange:
-    """The span that all charts of a page show, ending now."""
+    """The span that all charts of a page show, ending now.
+
+    It begins where the history does when that is shorter: the first minutes of a new installation fill the chart.
+    """
 
     visit: Visit
     name: str
+    from_ms: int
+    to_ms: int
 
     @classmethod
     def of(cls, visit: Visit) -> "ChartRange":
-        name = visit.argument("range")
-        return cls(visit, name if name in charts.RANGES_MS else charts.DEFAULT_RANGE)
-
-    @property
-    def to_ms(self) -> int:
-        return self.visit.now_ms
-
-    @property
-    def from_ms(self) -> int:
-        return self.to_ms - charts.RANGES_MS[self.name]
+        asked = visit.argument("range")
+        name = asked if asked in charts.RANGES_MS else charts.DEFAULT_RANGE
+        to_ms = visit.now_ms
+        from_ms = to_ms - charts.RANGES_MS[name]
+        sampled = visit.access.sampler.history.series("cluster.rate", from_ms=from_ms, to_ms=to_ms, points_max=60)
+        first_ms = next((point.at_ms for point in sampled.points if point), to_ms)
+        return cls(visit, name, max(from_ms, min(first_ms, to_ms - SHORTEST_MS)), to_ms)
 
     def links(self) -> tuple[RangeLink, ...]:
         arguments = self.visit.arguments("range")

@@ -1,7 +1,9 @@
 """Configs for people: what the common ones mean in one sentence, and their values in words."""
 
+import re
+
 from app.control_center import words
-from app.kafka.ports import ConfigSource
+from app.kafka.ports import ConfigEntry, ConfigSource
 
 SOURCES = {
     ConfigSource.DYNAMIC_TOPIC_CONFIG: "this topic",
@@ -38,10 +40,16 @@ CONFIG_WORDS = {
     "unclean.leader.election.enable": "Whether a copy that is behind may lead when no other is left, losing records.",
 }
 NO_LIMIT = {"9223372036854775807"}
+_MARKUP = re.compile(r"</?[a-z]+[^>]*>|`")
 
 
 def source_words(source: ConfigSource) -> str:
     return SOURCES.get(source, "not known")
+
+
+def documentation_words(entry: ConfigEntry) -> str:
+    """What the broker says about a config: Kafka writes HTML there, others Markdown; a page wants plain words."""
+    return " ".join(_MARKUP.sub("", entry.documentation or "").split())
 
 
 def friendly_value(name: str, value: str | None) -> str:

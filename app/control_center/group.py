@@ -108,8 +108,8 @@ class GroupPage:
 @router.get("/clusters/{cluster:name}/groups/{group:name}")
 async def show_group(visit: Asked) -> Response:
     group = _find(visit)
-    plans = _lag_plan(ChartRange.of(visit), group), _time_lag_plan(ChartRange.of(visit), group)
-    if visit.wanted_format == "csv" and (exported := ChartRange.of(visit).csv(*plans)):
+    chart_range = ChartRange.of(visit)
+    if visit.wanted_format == "csv" and (exported := chart_range.csv(*_plans(chart_range, group))):
         return exported
     rows = _ordered(visit, group)
     if visit.wanted_format == "csv":
@@ -192,6 +192,7 @@ def _answer(visit: Visit, group: GroupLag, errors: Mapping[str, str], *, status_
 
 def _view(visit: Visit, group: GroupLag, errors: Mapping[str, str]) -> GroupPage:
     chart_range = ChartRange.of(visit)
+    lag_plan, time_lag_plan = _plans(chart_range, group)
     column, descending = TABLE.order(visit.argument("sort"), visit.argument("dir"))
     rows = _ordered(visit, group)
     arguments = visit.arguments()
@@ -209,8 +210,8 @@ def _view(visit: Visit, group: GroupLag, errors: Mapping[str, str]) -> GroupPage
         facts=_facts(group),
         tiles=_tiles(visit, group),
         ranges=chart_range.links(),
-        lag_chart=chart_range.chart(_lag_plan(chart_range, group)),
-        time_lag_chart=chart_range.chart(_time_lag_plan(chart_range, group)),
+        lag_chart=chart_range.chart(lag_plan),
+        time_lag_chart=chart_range.chart(time_lag_plan),
         headers=TABLE.headers(column, descending=descending, arguments=arguments),
         partitions=tuple(_partition_row(visit, one) for one in shown),
         pages=pages,
@@ -244,7 +245,7 @@ def _tiles(visit: Visit, group: GroupLag) -> tuple[Tile, ...]:
     missing = group.partitions_without_commit
     without = f"{words.plural(missing, 'partition')} without a commit" if missing else ""
     worst = group.max_lag
-    most = f"most in {worst.topic} {worst.partition}" if worst and worst.lag and len(group.partitions) > 1 else ""
+    most = f"most in {worst.topic}-{worst.partition}" if worst and worst.lag and len(group.partitions) > 1 else ""
     late = "caution" if group.status in LATE_STATUSES else ""
     return (
         Tile("State", str(group.group.state), words.plural(len(group.group.members), "member"), f"{here}#members"),
@@ -266,6 +267,10 @@ def _tiles(visit: Visit, group: GroupLag) -> tuple[Tile, ...]:
         Tile("Written", words.short(group.produce_rate), "records a second in its topics", f"{here}#lag"),
         Tile("Read", words.short(group.consume_rate), "records a second committed", f"{here}#lag"),
     )
+
+
+def _plans(chart_range: ChartRange, group: GroupLag) -> tuple[ChartPlan, ChartPlan]:
+    return _lag_plan(chart_range, group), _time_lag_plan(chart_range, group)
 
 
 def _lag_plan(chart_range: ChartRange, group: GroupLag) -> ChartPlan:

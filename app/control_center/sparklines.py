@@ -34,7 +34,7 @@ def draw(values: Sequence[float | None], *, what: str, tone: str = "") -> Sparkl
 
 
 def path(values: Sequence[float | None], *, step: float, height: int, margin: int, top: float) -> str:
-    """An SVG path over whole pixels; a lone point between gaps becomes a short dash."""
+    """An SVG path over whole pixels; a lone point between gaps becomes a dash of three."""
     drawn: list[str] = []
     pen_is_down = False
     for at, value in enumerate(values):
@@ -44,6 +44,6 @@ def path(values: Sequence[float | None], *, step: float, height: int, margin: in
         x = round(at * step)
         y = round(height - margin - (height - 2 * margin) * max(0.0, value) / top)
         is_alone = not pen_is_down and (at + 1 == len(values) or values[at + 1] is None)
-        drawn.append(f"{'L' if pen_is_down else 'M'}{x} {y}" + ("h1" if is_alone else ""))
+        drawn.append(f"{'L' if pen_is_down else 'M'}{x} {y}" + (f"h{-3 if x else 3}" if is_alone else ""))
         pen_is_down = True
     return "".join(drawn)

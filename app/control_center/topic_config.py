@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 
 from app.cluster.topic_summaries import TopicSummary
 from app.control_center import words
-from app.control_center.config_words import CONFIG_WORDS, friendly_value, source_words
+from app.control_center.config_words import CONFIG_WORDS, documentation_words, friendly_value, source_words
 from app.control_center.errors import explain
 from app.control_center.tables import Column, Table
 from app.control_center.topic_head import TopicHead, build_head, find_topic
@@ -230,4 +230,4 @@ def default_of(entry: ConfigEntry) -> str | None:
 
 
 def documentation_of(entry: ConfigEntry) -> str:
-    return CONFIG_WORDS.get(entry.name) or (entry.documentation or "").strip()
+    return CONFIG_WORDS.get(entry.name) or documentation_words(entry)

@@ -1,11 +1,11 @@
 """Keeping a demo alive: producers that breathe, readers of which one is late, and an end when a topic is deleted."""
 
 import asyncio
+import contextlib
 import functools
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -22,6 +22,7 @@ TICK_S = 0.1
 READ_EVERY_S = 1.0
 WATCH_S = 1.0
 AWAY_MAX_S = 60.0
+STOP_S = 3.0
 REPORT_S = 30.0
 TOPIC_BYTES_MAX = 64 * 1024 * 1024
 
@@ -148,14 +149,15 @@ async def _report(progress: Progress, report: Callable[[str], None]) -> None:
         report(", ".join(f"{count:,} {topic}" for topic, count in sorted(progress.sent.items())) + " sent")
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def _started(client: _Client) -> AsyncIterator[_Client]:
     await client.start()
     try:
         yield client
     finally:
         # A topic that is gone keeps a last flush waiting for a leader that will not come.
-        await asyncio.wait_for(asyncio.shield(client.stop()), timeout=2.0)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(client.stop(), timeout=STOP_S)
 
 
 async def _produce(bootstrap_servers: str, topic: DemoTopic, progress: Progress) -> None:

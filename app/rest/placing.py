@@ -3,9 +3,10 @@
 from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
 
+from app.kafka.partitioner import partition_of_key
 from app.kafka.ports import ClusterUnreachable, Producer, RecordToSend
 from app.rest.errors import TopicNotFound
-from app.rest.partitioner import StickyPartitions, partition_of_key
+from app.rest.partitioner import StickyPartitions
 from broker.errors import KafkaError, UnknownTopicOrPartition
 
 LARGE_RECORD_BYTES = 1_000_000  # just below Kafka's default of max.message.bytes

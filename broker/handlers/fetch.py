@@ -20,8 +20,10 @@ from broker.protocol.messages.fetch import FetchableTopicResponse, FetchRequest,
 
 TOPIC_IDS_VERSION: Final = 13
 
+# Differs from Kafka: an answer made of many small pieces ends at 1 MiB, whatever the client allows, because a hundred
+# slow clients may ask for 50 MB each. Large pieces stay in their files until the client takes them.
 IN_MEMORY_BYTES_MAX: Final = 1024 * 1024
-"""What a response may hold in memory; records beyond it stay in their files until the client takes them."""
+"""What a response may hold in memory, apart from its first batch."""
 
 
 @handles(ApiKey.FETCH, versions=range(4, 19))

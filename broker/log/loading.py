@@ -53,6 +53,8 @@ def load_log(
     more than the log holds, they are not believed and the whole log is checked.
     """
     listing = _list(folder)
+    if not is_clean and not config.is_compacting:
+        _drop_empty_end(folder, listing, recovery_point)
     trusted_offset = None if is_clean else recovery_point
     segments, torn_bytes = _load_segments(folder, files, config, listing, trusted_offset, log_start_offset, now_ms)
     if segments[-1].next_offset < recovery_point:
@@ -103,6 +105,23 @@ def _list(folder: str) -> _Listing:
         if base_offset not in sizes:
             os.unlink(path)
     return _Listing(dict(sorted(sizes.items())), snapshots)
+
+
+def _drop_empty_end(folder: str, listing: _Listing, recovery_point: int) -> None:
+    """Remove the segments behind the last one that holds anything, if they were made since the last flush.
+
+    When power is lost their names may be on disk and their records not, nor those before them: without this the log
+    would end behind offsets that are in no file.
+    """
+    sizes = listing.sizes
+    while len(sizes) > 1:
+        base_offset = next(reversed(sizes))
+        if sizes[base_offset] or base_offset <= recovery_point:
+            return
+        for suffix in (".log", ".index", ".timeindex", ".txnindex"):
+            Path(f"{folder}/{base_offset:020d}{suffix}").unlink(missing_ok=True)
+        del sizes[base_offset]
+        log.info("empty segment dropped folder=%s base_offset=%d", folder, base_offset)
 
 
 def _load_segments(

@@ -46,8 +46,7 @@ function pause(wanted) {
 
 document.addEventListener("htmx:beforeRequest", (event) => {
   const isPoll = event.detail.elt.hasAttribute("data-poll");
-  const isOpen = one("[data-live] details[open][data-hold]");
-  if (isPoll && (paused || document.hidden || isOpen)) event.preventDefault();
+  if (isPoll && (paused || document.hidden)) event.preventDefault();
 });
 document.addEventListener("visibilitychange", () => { if (!document.hidden && !paused) refreshLive(); });
 
@@ -255,9 +254,10 @@ all("dialog").forEach((dialog) => dialog.addEventListener("click", (event) => { 
 
 /* --- start ----------------------------------------------------------------------------------------------------- */
 
-/* What is being typed is never overwritten. Charts that plotly drew are not morphed: the server's own drawing in the answer is only their first sight. */
+/* What is being typed is never overwritten, and what the reader unfolded stays so. Charts that plotly drew are not morphed: the server's own drawing in the answer is only their first sight. */
 Idiomorph.defaults.ignoreActiveValue = true;
 Idiomorph.defaults.callbacks.beforeNodeMorphed = (old) => !(old.nodeType === 1 && old.hasAttribute("data-keep") && drawn.has(old));
+Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, element) => !(name === "open" && element.tagName === "DETAILS");
 all("[data-must-be]").forEach((field) => guard(field.form));
 all("[data-keys-switch]").forEach((field) => { field.checked = keysAreOn(); });
 all(".toast").forEach(expire);

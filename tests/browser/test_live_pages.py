@@ -22,6 +22,19 @@ def test_a_page_follows_the_cluster_without_reloading(place, open_page):
         assert page.evaluate("window.isSamePage")
 
 
+def test_what_the_reader_unfolded_stays_unfolded(place, open_page):
+    place.cluster.kill_broker(2)
+    place.refresh()
+    with open_page() as page:
+        page.goto(f"{place.url}/clusters/prod")
+        page.click("text=How the score is counted")
+        place.cluster.produce("orders", 0, *[b"x"] * 17)
+        with page.expect_response(lambda response: "?v=" in response.url and response.status == 200, timeout=9_000):
+            pass
+        page.wait_for_timeout(300)
+        expect(page.locator("#score")).to_have_attribute("open", "")
+
+
 def test_the_pause_switch_stops_updates(place, open_page):
     with open_page() as page:
         page.goto(f"{place.url}/clusters/prod/topics")

@@ -1,14 +1,18 @@
 """A broker process with its log kept, its memory watched and, if wanted, little to live on."""
 
+import contextlib
+import os
 import re
+import signal
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
 
-from caudal.testing import Broker
+from caudal.testing import Broker, BrokerFailedError
 
 MIB = 1 << 20
 _UNFORESEEN = re.compile(r"Traceback|handler failed|never awaited|never retrieved|Task was destroyed|unhandled", re.I)
@@ -37,6 +41,15 @@ class BrokerUnderTest(Broker):
         super().start()
         self.start_seconds = time.monotonic() - begun
         return self
+
+    def start_and_die(self, after_seconds: float) -> None:
+        """Start, and be killed so soon that the start may not have ended."""
+        timer = threading.Timer(after_seconds, lambda: os.kill(self.pid, signal.SIGKILL))
+        timer.start()
+        with contextlib.suppress(BrokerFailedError):
+            self.start()
+        timer.join()
+        self.kill()
 
     def log_lines(self, *words: str) -> list[str]:
         """The lines of the broker's log that have all these words."""

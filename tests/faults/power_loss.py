@@ -19,8 +19,6 @@ class Synced:
     """Bytes of each file, by inode."""
     entries: dict[int, dict[str, int]] = field(default_factory=dict)
     """Names in each folder, and their inodes, by the folder's inode."""
-    ends_s: list[float] = field(default_factory=list)
-    """When each sync ended, on the monotonic clock."""
 
     @classmethod
     def read(cls, journal: Path) -> "Synced":
@@ -31,7 +29,6 @@ class Synced:
                 synced.entries[entry["inode"]] = entry["entries"]
             else:
                 synced.sizes[entry["inode"]] = entry["size"]
-            synced.ends_s.append(entry["at_s"])
         return synced
 
 
@@ -60,8 +57,12 @@ def _renamed(path: Path | None) -> Path | None:
     return path if path is not None and path.name.endswith(_RENAMED_SUFFIXES) else None
 
 
-def longest_gap_s(journal: Path) -> float:
-    """The longest time between the ends of two syncs."""
-    ends_s = Synced.read(journal).ends_s
-    return max((later - earlier for earlier, later in zip(ends_s, ends_s[1:], strict=False)), default=0.0)
-
+def longest_round_s(journal: Path) -> float:
+    """The longest time between two syncs of the same file: how long a round of flushes took at worst."""
+    ends_s: dict[int, float] = {}
+    longest = 0.0
+    for line in journal.read_text().splitlines():
+        entry = json.loads(line)
+        longest = max(longest, entry["at_s"] - ends_s.get(entry["inode"], entry["at_s"]))
+        ends_s[entry["inode"]] = entry["at_s"]
+    return longest

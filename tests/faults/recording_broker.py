@@ -1,4 +1,4 @@
-"""The broker with a witness: `python recording_broker.py JOURNAL …` runs `python -m broker …` and writes down every sync.
+"""The broker with a witness: `python recording_broker.py JOURNAL …` runs `python -m broker …` and notes every sync.
 
 A line of the journal is one fsync or fdatasync that has ended: what the file system must keep from then on when power
 fails. See `power_loss.py`, which takes away everything else.

@@ -16,15 +16,13 @@ from broker.protocol.messages.create_topics import CreatableTopic, CreatableTopi
 from broker.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from broker.protocol.messages.heartbeat import HeartbeatRequest
 from broker.protocol.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol
-from broker.protocol.messages.list_offsets import ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic
 from broker.protocol.messages.sync_group import SyncGroupRequest, SyncGroupRequestAssignment
 from tests.conftest import wait_until
-from tests.faults.test_disk_full import commit, committed
+from tests.faults.asking import EARLIEST, commit, committed, list_offsets
 from tests.integration.broker.wire_client import WireClient, batch, produce_request
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
-EARLIEST = -2
 SETTINGS = {
     "listeners": "127.0.0.1:0",
     "log.retention.check.interval.ms": "300",
@@ -92,12 +90,6 @@ def produce(wire: WireClient, topic: str, clock: Clock) -> int:
     return int(partition.log_append_time_ms)
 
 
-def list_offset(wire: WireClient, topic: str, timestamp_ms: int) -> int:
-    partition = ListOffsetsPartition(partition_index=0, timestamp=timestamp_ms)
-    request = ListOffsetsRequest(replica_id=-1, topics=[ListOffsetsTopic(name=topic, partitions=[partition])])
-    return int(wire.ask(request, 7).topics[0].partitions[0].offset)
-
-
 @jumps
 def test_a_long_poll_lasts_as_long_as_it_was_asked_to(wire: WireClient, clock: AdjustableClock, jump_ms: int) -> None:
     create(wire, "empty")
@@ -139,19 +131,19 @@ def test_records_and_offsets_are_deleted_only_if_the_clock_stays_ahead(
     create(wire, "kept")
     for _ in range(3):
         produce(wire, "kept", clock)
-    assert commit(wire, "kept", 2) == 0
+    assert commit(wire, "readers", "kept", 2) == 0
     time.sleep(0.5)  # so that there was a check before
 
     clock.ahead_ms = 10 * DAY_MS
     wait_until(lambda: caplog.text.count("the clock jumped") == 2, step=0.005, what="both checks notice the jump")
     clock.ahead_ms = 0
     time.sleep(1)
-    assert list_offset(wire, "kept", EARLIEST) == 0
-    assert committed(wire, "kept") == 2
+    assert list_offsets(wire, "kept", EARLIEST) == [0]
+    assert committed(wire, "readers", "kept") == 2
 
     clock.ahead_ms = 10 * DAY_MS
-    wait_until(lambda: list_offset(wire, "kept", EARLIEST) == 3, what="retention by the new clock")
-    wait_until(lambda: committed(wire, "kept") == -1, what="expiry by the new clock")
+    wait_until(lambda: list_offsets(wire, "kept", EARLIEST) == [3], what="retention by the new clock")
+    wait_until(lambda: committed(wire, "readers", "kept") == -1, what="expiry by the new clock")
 
 
 def test_log_append_time_goes_back_by_the_jump_and_searches_by_time_still_find(
@@ -166,9 +158,9 @@ def test_log_append_time_goes_back_by_the_jump_and_searches_by_time_still_find(
         assert second_ms == sorted(second_ms)
         assert first_ms[-1] - HOUR_MS <= second_ms[0] < first_ms[-1]
     with running_broker(tmp_path / "data", clock) as wire:
-        assert list_offset(wire, "dated", first_ms[0]) == 0
-        assert list_offset(wire, "dated", second_ms[-1]) == 0  # the first record that is not older
-        assert list_offset(wire, "dated", first_ms[-1] + 1) == -1
+        assert list_offsets(wire, "dated", first_ms[0]) == [0]
+        assert list_offsets(wire, "dated", second_ms[-1]) == [0]  # the first record that is not older
+        assert list_offsets(wire, "dated", first_ms[-1] + 1) == [-1]
         clock.ahead_ms = 0
         later_ms = produce(wire, "dated", clock)
-        assert list_offset(wire, "dated", later_ms) == 10
+        assert list_offsets(wire, "dated", later_ms) == [10]

@@ -17,21 +17,13 @@ from broker.protocol.messages.delete_records import (
     DeleteRecordsTopic,
 )
 from broker.protocol.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
-from broker.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
-from broker.protocol.messages.offset_commit import (
-    OffsetCommitRequest,
-    OffsetCommitRequestPartition,
-    OffsetCommitRequestTopic,
-)
-from broker.protocol.messages.offset_fetch import OffsetFetchRequest, OffsetFetchRequestTopic
-from broker.protocol.record_batch import iter_batches, read_header
 from tests.conftest import wait_until
+from tests.faults.asking import commit, committed, produce, read_end
 from tests.faults.broker_under_test import MIB, BrokerUnderTest
-from tests.integration.broker.wire_client import WireClient, batch, produce_request
+from tests.integration.broker.wire_client import WireClient
 
 DISK_MIB = 64
 VALUE = bytes(64 * 1024)
-NOW_MS = int(time.time() * 1000)
 SETTINGS = {
     "log.retention.check.interval.ms": "200",
     "log.flush.offset.checkpoint.interval.ms": "200",
@@ -59,56 +51,11 @@ def produce_until_full(wire: WireClient, topic: str) -> tuple[int, int]:
     """(end offset of what was acknowledged, error code of the batch that was not)."""
     acknowledged = 0
     for _ in range(2 * DISK_MIB * MIB // len(VALUE)):
-        answer = (
-            wire.ask(produce_request(topic, batch(VALUE, timestamp_ms=NOW_MS)), 9).responses[0].partition_responses[0]
-        )
+        answer = produce(wire, topic, VALUE)
         if answer.error_code:
             return acknowledged, answer.error_code
         acknowledged = answer.base_offset + 1
     raise AssertionError("the disk never got full")
-
-
-def produce(wire: WireClient, topic: str, value: bytes = b"small") -> int:
-    """The error code."""
-    return int(
-        wire.ask(produce_request(topic, batch(value, timestamp_ms=NOW_MS)), 9)
-        .responses[0]
-        .partition_responses[0]
-        .error_code
-    )
-
-
-def read_end(wire: WireClient, topic: str) -> int:
-    """Read the topic to its end, as a consumer does; the offset after its last record."""
-    offset = 0
-    while True:
-        partition = FetchPartition(partition=0, fetch_offset=offset, partition_max_bytes=8 * MIB)
-        request = FetchRequest(
-            max_bytes=8 * MIB, max_wait_ms=0, topics=[FetchTopic(topic=topic, partitions=[partition])]
-        )
-        found = wire.ask(request, 11).responses[0].partitions[0]
-        assert found.error_code == 0
-        batches = [read_header(each) for each in iter_batches(found.records)]
-        if not batches:
-            assert found.high_watermark == offset
-            return offset
-        offset = batches[-1].last_offset + 1
-
-
-def commit(wire: WireClient, topic: str, offset: int) -> int:
-    """Commit an offset; the error code."""
-    partition = OffsetCommitRequestPartition(partition_index=0, committed_offset=offset)
-    request = OffsetCommitRequest(
-        group_id="readers", topics=[OffsetCommitRequestTopic(name=topic, partitions=[partition])]
-    )
-    return int(wire.ask(request, 7).topics[0].partitions[0].error_code)
-
-
-def committed(wire: WireClient, topic: str) -> int:
-    request = OffsetFetchRequest(
-        group_id="readers", topics=[OffsetFetchRequestTopic(name=topic, partition_indexes=[0])]
-    )
-    return int(wire.ask(request, 5).topics[0].partitions[0].committed_offset)
 
 
 def test_a_full_disk_refuses_producers_only_and_room_is_all_it_takes(
@@ -118,17 +65,17 @@ def test_a_full_disk_refuses_producers_only_and_room_is_all_it_takes(
     for topic in ("filling", "other"):
         broker.create_topic(topic)
     with WireClient(broker.bootstrap_servers) as wire:
-        assert commit(wire, "filling", 1) == 0
+        assert commit(wire, "readers", "filling", 1) == 0
         end_offset, error_code = produce_until_full(wire, "filling")
         assert error_code == KafkaStorageError.code
-        while produce(wire, "other", bytes(100)) == 0:  # until not even this fits
+        while produce(wire, "other", bytes(100)).error_code == 0:  # until not even this fits
             pass
 
         # Full. Nothing of the refused batch can be seen, and the rest works.
         assert read_end(wire, "filling") == end_offset
-        codes = [commit(wire, "filling", offset) for offset in range(2, 102)]
+        codes = [commit(wire, "readers", "filling", offset) for offset in range(2, 102)]
         assert codes == [0] * 100
-        assert committed(wire, "filling") == 101
+        assert committed(wire, "readers", "filling") == 101
         time.sleep(0.5)  # background work meets the full disk too
         assert read_end(wire, "filling") == end_offset
 
@@ -140,15 +87,15 @@ def test_a_full_disk_refuses_producers_only_and_room_is_all_it_takes(
         deleted = wire.ask(DeleteRecordsRequest(topics=[topic], timeout_ms=5000), 2).topics[0].partitions[0]
         assert (deleted.error_code, deleted.low_watermark) == (0, end_offset - 10)
         begun = time.monotonic()
-        wait_until(lambda: produce(wire, "filling", VALUE) == 0, timeout=15, what="producing resumes")
+        wait_until(lambda: produce(wire, "filling", VALUE).error_code == 0, timeout=15, what="producing resumes")
         resumed_s = time.monotonic() - begun
     figures(disk_mib=DISK_MIB, acknowledged=end_offset, resumed_s=resumed_s)
     assert broker.unforeseen_lines() == []
     broker.kill()
     broker.start()
     with WireClient(broker.bootstrap_servers) as wire:
-        assert committed(wire, "filling") == 101
-        assert produce(wire, "filling") == 0
+        assert committed(wire, "readers", "filling") == 101
+        assert produce(wire, "filling").error_code == 0
 
 
 def test_a_topic_can_be_deleted_from_a_full_disk_and_that_makes_room(
@@ -159,7 +106,7 @@ def test_a_topic_can_be_deleted_from_a_full_disk_and_that_makes_room(
     broker.create_topic("other")
     with WireClient(broker.bootstrap_servers) as wire:
         produce_until_full(wire, "filling")
-        while produce(wire, "other", bytes(100)) == 0:
+        while produce(wire, "other", bytes(100)).error_code == 0:
             pass
         request = CreateTopicsRequest(
             topics=[CreatableTopic(name="new", num_partitions=1, replication_factor=1)], timeout_ms=5000
@@ -167,11 +114,11 @@ def test_a_topic_can_be_deleted_from_a_full_disk_and_that_makes_room(
         assert wire.ask(request, 5).topics[0].error_code in (0, KafkaStorageError.code)
         deletion = DeleteTopicsRequest(topics=[DeleteTopicState(name="filling")], topic_names=["filling"])
         assert wire.ask(deletion, 4).responses[0].error_code == 0
-        wait_until(lambda: produce(wire, "other") == 0, timeout=20, what="producing resumes")
+        wait_until(lambda: produce(wire, "other").error_code == 0, timeout=20, what="producing resumes")
     assert broker.unforeseen_lines() == []
     broker.restart()
     with WireClient(broker.bootstrap_servers) as wire:
-        assert produce(wire, "other") == 0
+        assert produce(wire, "other").error_code == 0
 
 
 def test_a_broker_starts_on_a_full_disk(small_disk: Path, new_broker: Callable[..., BrokerUnderTest]) -> None:
@@ -184,7 +131,7 @@ def test_a_broker_starts_on_a_full_disk(small_disk: Path, new_broker: Callable[.
     broker.start()
     with WireClient(broker.bootstrap_servers) as wire:
         assert read_end(wire, "filling") == end_offset
-        assert produce(wire, "filling", VALUE) == KafkaStorageError.code
+        assert produce(wire, "filling", VALUE).error_code == KafkaStorageError.code
         deletion = DeleteTopicsRequest(topics=[DeleteTopicState(name="filling")], topic_names=["filling"])
         assert wire.ask(deletion, 4).responses[0].error_code == 0
     broker.stop()

@@ -12,6 +12,8 @@ TOPIC = "load"
 PARTITIONS = 100
 KILLS = 3
 START_SECONDS_MAX = 1.0
+TOPIC_CONFIGS = [{}, {"internal.segment.bytes": "10000"}]
+"""Kafka's defaults, and segments so small that the broker often dies while it begins one."""
 
 
 def test_nothing_acknowledged_is_lost_when_the_broker_is_killed(
@@ -19,7 +21,7 @@ def test_nothing_acknowledged_is_lost_when_the_broker_is_killed(
 ) -> None:
     duration_s = 60 if is_soak else 9
     broker = new_broker()
-    broker.create_topic(TOPIC, PARTITIONS)
+    broker.create_topic(TOPIC, PARTITIONS, chance.choice(TOPIC_CONFIGS))
     producers: list[LoadProducer] = [
         kind(name, broker.bootstrap_servers, TOPIC, PARTITIONS, 2_000)
         for kind, name in (
@@ -60,6 +62,8 @@ def kill_at_random(broker: BrokerUnderTest, chance: random.Random, duration_s: f
     for moment in sorted(chance.uniform(0.1, 0.9) * duration_s for _ in range(KILLS)):
         time.sleep(max(0.5, begun + moment - time.monotonic()))
         broker.kill()
+        if chance.random() < 0.5:
+            broker.start_and_die(chance.uniform(0.1, 0.5))
         broker.start()
         start_seconds.append(broker.start_seconds)
     time.sleep(max(0.5, begun + duration_s - time.monotonic()))

@@ -7,11 +7,12 @@ from contextlib import ExitStack
 
 import pytest
 
-from broker.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
+from broker.protocol.messages.fetch import FetchRequest
 from broker.protocol.record_batch import iter_batches, read_header
 from tests.conftest import wait_until
+from tests.faults.asking import fetch_request, produce, produce_for
 from tests.faults.broker_under_test import MIB, BrokerUnderTest
-from tests.integration.broker.wire_client import WireClient, batch, produce_request
+from tests.integration.broker.wire_client import WireClient
 
 READERS = 100
 ASKED_BYTES = 50 * MIB
@@ -25,17 +26,11 @@ def fill(broker: BrokerUnderTest, partitions: int) -> None:
     broker.create_topic("big", partitions)
     with WireClient(broker.bootstrap_servers) as wire:
         for number in range(300):
-            request = produce_request("big", batch(VALUE), partition=number % partitions)
-            assert wire.ask(request, 9).responses[0].partition_responses[0].error_code == 0
+            assert produce(wire, "big", VALUE, partition=number % partitions).error_code == 0
 
 
 def fetch(partitions: int) -> FetchRequest:
-    asked = [
-        FetchPartition(partition=index, fetch_offset=0, partition_max_bytes=ASKED_BYTES) for index in range(partitions)
-    ]
-    return FetchRequest(
-        max_bytes=ASKED_BYTES, min_bytes=1, max_wait_ms=100, topics=[FetchTopic(topic="big", partitions=asked)]
-    )
+    return fetch_request("big", partitions, partition_max_bytes=ASKED_BYTES, max_bytes=ASKED_BYTES)
 
 
 def drip(readers: list[WireClient], is_over: threading.Event) -> None:
@@ -43,18 +38,6 @@ def drip(readers: list[WireClient], is_over: threading.Event) -> None:
     while not is_over.wait(1):
         for reader in readers:
             reader.socket.recv(1024)
-
-
-def produce_for_a_while(wire: WireClient, seconds: float) -> list[float]:
-    """How long each of many single-record produces took, sorted."""
-    took = []
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        begun = time.monotonic()
-        answer = wire.ask(produce_request("busy", batch(b"x" * 100)), 9)
-        took.append(time.monotonic() - begun)
-        assert answer.responses[0].partition_responses[0].error_code == 0
-    return sorted(took)
 
 
 @pytest.mark.parametrize("partitions", [1, 10, 300])
@@ -67,7 +50,7 @@ def test_slow_readers_occupy_a_piece_each_and_disturb_nobody(
     is_over = threading.Event()
     with ExitStack() as clients:
         wire = clients.enter_context(WireClient(broker.bootstrap_servers))
-        alone = produce_for_a_while(wire, 1)
+        alone = produce_for(wire, "busy", 1)
         rss = broker.rss_mib()
         broker.forget_peak()
         readers = [clients.enter_context(WireClient(broker.bootstrap_servers)) for _ in range(READERS)]
@@ -76,7 +59,7 @@ def test_slow_readers_occupy_a_piece_each_and_disturb_nobody(
         dripping = threading.Thread(target=drip, args=(readers, is_over))
         dripping.start()
         try:
-            among_slow = produce_for_a_while(wire, SECONDS)
+            among_slow = produce_for(wire, "busy", SECONDS)
         finally:
             is_over.set()
             dripping.join()

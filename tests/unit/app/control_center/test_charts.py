@@ -106,6 +106,6 @@ def test_a_sparkline_is_small_and_starts_its_scale_at_zero():
 
 
 def test_a_sparkline_leaves_gaps_and_shows_lone_points():
-    assert sparklines.draw([1, None, 1], what="Rate").path == "M0 2h1M96 2h1"
+    assert sparklines.draw([1, None, 1], what="Rate").path == "M0 2h3M96 2h-3"
     assert sparklines.draw([0.0, 0.0], what="Rate").tone == "flat"
     assert sparklines.draw([None], what="Rate").path == ""

@@ -219,6 +219,31 @@ def test_indexes_without_a_log_and_half_done_files_are_removed(root: DataRoot) -
     assert {path.suffix for path in root.folder().iterdir()} <= {".log", ".metadata", "", ".index", ".timeindex"}
 
 
+@pytest.mark.parametrize("kept", [1, 4, 10], ids=lambda kept: f"{kept} batches of the last file that has any")
+def test_segments_that_a_loss_of_power_left_empty_do_not_count(root: DataRoot, kept: int) -> None:
+    crashed_log(root, count=40, segment_bytes=10 * BATCH_BYTES)
+    _, second, *lost = root.log_files()
+    os.truncate(second, kept * BATCH_BYTES)
+    for path in lost:
+        os.truncate(path, 0)
+    root.restart()
+    log = root.get()
+    assert records_in(log) == values(range(10 + kept))
+    assert log.log_end_offset == log.high_watermark == 10 + kept
+    assert append(log, "more").base_offset == 10 + kept
+
+
+def test_a_segment_that_had_just_begun_may_be_empty(root: DataRoot) -> None:
+    crashed_log(root, count=11, segment_bytes=10 * BATCH_BYTES)
+    os.truncate(root.log_files()[-1], 0)
+    root.restart()
+    log = root.get()
+    assert log.log_end_offset == 10
+    assert append(log, "0010").base_offset == 10
+    root.restart(clean=False)
+    assert root.get().log_end_offset == 11
+
+
 def test_a_partition_folder_that_lost_its_log_begins_empty(root: DataRoot) -> None:
     path = crashed_log(root)
     path.unlink()

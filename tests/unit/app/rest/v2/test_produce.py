@@ -4,8 +4,8 @@ from collections.abc import Sequence
 import httpx
 import pytest
 
+from app.kafka.partitioner import partition_of_key
 from app.kafka.ports import ClusterUnreachable, RecordToSend
-from app.rest.partitioner import partition_of_key
 from broker.errors import (
     KafkaError,
     MessageTooLarge,
