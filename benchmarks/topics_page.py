@@ -2,6 +2,7 @@
 
 import gzip
 import http.client
+import json
 import re
 import time
 
@@ -49,7 +50,7 @@ def main() -> None:
         address = str(ready["http"]).removeprefix("http://")
         connection = http.client.HTTPConnection(address)
         page = "/ui/clusters/local/topics"
-        while f"{TOPIC_COUNT:,}" not in body(connection, page)[0].decode():
+        while len(json.loads(body(connection, f"{page}?format=json")[0])) < TOPIC_COUNT:
             time.sleep(0.5)
         time.sleep(15)  # a few rounds of the sampler with everything in place
         seconds = [first_byte_seconds(connection, page) for _ in range(REQUESTS)]

@@ -23,6 +23,7 @@ from broker.protocol.primitives import DecodeError, encode_varint
 
 RECORD_BATCH_HEADER_BYTES: Final = 61  # magic 2
 LOG_OVERHEAD_BYTES: Final = 12  # base offset and batch length, which the length does not count
+RECORD_BYTES_MIN: Final = 7  # length, attributes, timestamp, offset, null key, null value, no headers
 CRC_FROM: Final = 21  # the checksum covers attributes and all that follows
 MAGIC: Final = 2
 MESSAGE_BYTES_MAX: Final = 1048588  # Kafka's default of max.message.bytes
@@ -196,9 +197,14 @@ def _check_claims(header: BatchHeader) -> None:
         raise InvalidRecord(
             f"a batch of {header.record_count} records cannot have a last offset delta of {header.last_offset_delta}"
         )
+    codec = header.attributes & CODEC_MASK
+    content_bytes = header.batch_length + LOG_OVERHEAD_BYTES - RECORD_BATCH_HEADER_BYTES
+    if not codec and header.record_count * RECORD_BYTES_MIN > content_bytes:
+        # Or else 70 bytes could use up half of the offsets that a segment can count.
+        raise InvalidRecord(f"a batch of {header.record_count} records cannot have {content_bytes} bytes of them")
     if header.producer_id > NO_PRODUCER_ID and header.base_sequence < 0:
         raise InvalidRecord(f"producer id {header.producer_id} comes without a sequence number")
-    if header.attributes & CODEC_MASK > ZSTD:
+    if codec > ZSTD:
         raise InvalidRecord(f"compression codec {header.codec} is unknown")
 
 

@@ -33,6 +33,8 @@ class BrokerUnderTest(Broker):
         super().__init__(settings=settings, data_folder=data_folder, log_file=log_file)
         self.start_seconds = 0.0
         """How long the last start took until clients could connect."""
+        self.start_cpu_seconds = 0.0
+        """Processor time of that."""
         self._open_files_max = open_files_max
         self._program = program
 
@@ -40,6 +42,7 @@ class BrokerUnderTest(Broker):
         begun = time.monotonic()
         super().start()
         self.start_seconds = time.monotonic() - begun
+        self.start_cpu_seconds = self.cpu_seconds()
         return self
 
     def start_and_die(self, after_seconds: float) -> None:

@@ -51,11 +51,11 @@ class Storm:
 
     port: int
     chance: random.Random
-    history: GroupHistory = field(default_factory=GroupHistory)
+    leave_rate: float
+    """How likely a member goes at each heartbeat; one of five goes without a word."""
     is_over: bool = False
     """No member goes any more, so that the group may settle."""
-    leave_rate: float = 0.02
-    """How likely a member goes at each heartbeat; one of five goes without a word."""
+    history: GroupHistory = field(default_factory=GroupHistory)
     unforeseen: list[str] = field(default_factory=list)
 
 

@@ -9,6 +9,7 @@ from tests.faults.broker_under_test import BrokerUnderTest
 from tests.faults.storm_members import PARTITIONS, SESSION_TIMEOUT_MS, TOPIC, Storm, StormMember
 
 KILLS = 3
+LEAVES_PER_HEARTBEAT = 0.5
 RETURNED_WITHIN_S = 2 * SESSION_TIMEOUT_MS / 1000
 SETTINGS = {"group.min.session.timeout.ms": "1000"}
 
@@ -62,7 +63,7 @@ def test_in_a_storm_nobody_owns_a_partition_twice_and_commits_never_go_back(
     members, duration_s = (200, 60) if is_soak else (30, 12)
     broker = new_broker(settings=SETTINGS)
     broker.create_topic(TOPIC, PARTITIONS)
-    storm = Storm(broker.port, chance)
+    storm = Storm(broker.port, chance, leave_rate=LEAVES_PER_HEARTBEAT / members)
     returned_s, settled_s = asyncio.run(run_storm(broker, storm, members, duration_s))
     history = storm.history
     figures(

@@ -1,5 +1,6 @@
 """T9: a hundred consumers that ask for 50 MB and hardly read it."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -7,7 +8,10 @@ from contextlib import ExitStack
 
 import pytest
 
+from broker.protocol.api_keys import ApiKey
+from broker.protocol.frames import request_frame
 from broker.protocol.messages.fetch import FetchRequest
+from broker.protocol.messages.metadata import MetadataRequest
 from broker.protocol.record_batch import iter_batches, read_header
 from tests.conftest import wait_until
 from tests.faults.asking import fetch_request, produce, produce_for
@@ -17,6 +21,7 @@ from tests.integration.broker.wire_client import WireClient
 READERS = 100
 ASKED_BYTES = 50 * MIB
 MIB_PER_READER_MAX = 1.5
+MIB_PER_DEAF_CLIENT_MAX = 2
 SECONDS = 4
 VALUE = bytes(200_000)
 
@@ -79,6 +84,31 @@ def test_slow_readers_occupy_a_piece_each_and_disturb_nobody(
     assert among_slow[len(among_slow) // 2] < 2 * alone[len(alone) // 2] + 0.001
     assert broker.unforeseen_lines() == []
     wait_until(lambda: broker.open_files() < 400, what="what the readers held is let go")
+
+
+def test_clients_that_ask_and_never_listen_are_not_read_further(
+    new_broker: Callable[..., BrokerUnderTest], figures: Callable[..., None]
+) -> None:
+    broker = new_broker()
+    broker.create_topic("busy")
+    broker.create_topic("wide", 500)
+    question = request_frame(ApiKey.METADATA, 9, 1, "deaf", MetadataRequest(topics=None))
+    with ExitStack() as clients:
+        wire = clients.enter_context(WireClient(broker.bootstrap_servers))
+        produce_for(wire, "busy", 0.5)
+        rss = broker.rss_mib()
+        broker.forget_peak()
+        for _ in range(READERS):
+            deaf = clients.enter_context(WireClient(broker.bootstrap_servers)).socket
+            deaf.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    deaf.send(question * 100)
+        took = produce_for(wire, "busy", 1)
+        growth_mib = broker.peak_rss_mib() - rss
+    figures(clients=READERS, peak_growth_mib=growth_mib, p50_ms=took[len(took) // 2] * 1000)
+    assert growth_mib < READERS * MIB_PER_DEAF_CLIENT_MAX
+    assert broker.unforeseen_lines() == []
 
 
 def test_a_reader_that_slept_gets_the_same_bytes(new_broker: Callable[..., BrokerUnderTest]) -> None:
