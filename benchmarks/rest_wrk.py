@@ -1,4 +1,4 @@
-"""REST produce with wrk as the load: a generator in C leaves the processor to what it measures (Debian: apt-get install wrk)."""
+"""REST produce with wrk as the load (apt-get install wrk): a generator in C leaves the processor to the proxy."""
 
 import re
 import shutil
