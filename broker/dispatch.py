@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from broker.metadata.dynamic_configs import DynamicConfigs
     from broker.metadata.topics import TopicRegistry
     from broker.producer_ids import ProducerIds
+    from broker.security.login import Login
+    from broker.security.security import Security
 
 log = logging.getLogger("broker.dispatch")
 
@@ -92,6 +94,10 @@ class RequestContext:
     """Where the client dialled; `advertised_host` and `advertised_port` are what Metadata answers it."""
     client_host: str = ""
     principal: str = "User:ANONYMOUS"
+    login: Login | None = None
+    """Of a client that came in by a listener with SASL."""
+    security: Security | None = None
+    """Users, ACLs and quotas; None only in tests."""
 
     # This request.
     api_version: int = 0

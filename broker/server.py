@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import functools
 import logging
 import resource
 import socket
@@ -22,6 +23,7 @@ from broker.config import BrokerConfig, ConfigError, Listener
 from broker.connection import Chunks, Connection, FrameReader, Pending, ReceiveBuffers, Route
 from broker.dispatch import BadRequest, DelayedResponse, RequestContext
 from broker.log.file_span import FileSpan
+from broker.security.tls import TlsContexts
 
 log = logging.getLogger("broker.server")
 
@@ -41,6 +43,7 @@ SWEEPS_PER_IDLE_TIME: Final = 10
 OTHER_FILES: Final = 32
 """File descriptors that are neither connections nor segments (of which the log takes a quarter of all)."""
 
+TLS_HANDSHAKE_SECONDS: Final = 10.0
 HURRY_SECONDS: Final = 0.5
 STOP_SECONDS: Final = 5.0
 
@@ -54,6 +57,7 @@ class Server:
     def __init__(self, config: BrokerConfig, new_context: Callable[[Listener, str], RequestContext]) -> None:
         self.config = config
         self.new_context = new_context
+        self.tls_of: Callable[[Listener], TlsContexts | None] = _no_tls
         self.listeners: tuple[Listener, ...] = ()
         """With the ports that were really bound."""
         self.buffers = ReceiveBuffers()
@@ -87,10 +91,13 @@ class Server:
         """Accept connections on the bound addresses."""
         loop = asyncio.get_running_loop()
         for listener, sock in self._sockets:
+            tls = self.tls_of(listener)
             server = await loop.create_server(
-                lambda listener=listener: ClientProtocol(self, listener),  # type: ignore[misc]
+                functools.partial(_protocol_class(listener), self, listener),
                 sock=sock,
                 backlog=self.config.socket_listen_backlog_size,
+                ssl=None if tls is None else tls.context,
+                ssl_handshake_timeout=None if tls is None else TLS_HANDSHAKE_SECONDS,
             )
             self._accepting.append(server)
         self._sockets.clear()
@@ -222,7 +229,12 @@ class ClientProtocol(asyncio.BufferedProtocol):
         by_host[self._host] = by_host.get(self._host, 0) + 1
         self._server.connections.add(self)
         context = self._server.new_context(reached_by(self._listener, transport), self._host)
-        self._connection = Connection(context, self._server.routes)
+        if self._listener.has_tls and (tls := self._server.tls_of(self._listener)) is not None:
+            context.principal = tls.principal(transport.get_extra_info("ssl_object"))
+        self._connection = self._converse(context)
+
+    def _converse(self, context: RequestContext) -> Connection:
+        return Connection(context, self._server.routes)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_closing = True
@@ -417,6 +429,18 @@ class ClientProtocol(asyncio.BufferedProtocol):
         log.warning("connection closed client=%s reason=%s", self._host, bad)
         self._held.clear()
         self.close()
+
+
+def _protocol_class(listener: Listener) -> type[ClientProtocol]:
+    if not listener.has_sasl:
+        return ClientProtocol
+    from broker.sasl_protocol import SaslProtocol  # It builds on this module.
+
+    return SaslProtocol
+
+
+def _no_tls(listener: Listener) -> TlsContexts | None:
+    return None
 
 
 def connection_files_max() -> int:

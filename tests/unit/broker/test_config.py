@@ -63,7 +63,7 @@ def test_an_unknown_setting_names_the_nearest_known_one():
         ("compression.type", "rar"),
         ("listeners", "nonsense"),
         ("listeners", "127.0.0.1:99999"),
-        ("listeners", "SSL://127.0.0.1:9093"),
+        ("listeners", "NOBODY://127.0.0.1:9093"),
         ("listeners", "A://127.0.0.1:1,A://127.0.0.1:2"),
     ],
 )
