@@ -102,6 +102,8 @@ class Broker:
         self._groups = GroupCoordinator(OffsetStore(self._offsets_log()), config)
         self._security = Security(self._folder, config)
         self._security.open()
+        if self._security.authorizer is not None:
+            self._security.authorizer.on_change = self._fetch_sessions.clear
 
     @property
     def _open_logs(self) -> LogDirectory:

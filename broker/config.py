@@ -86,8 +86,8 @@ _AT_LEAST: Final = {
     "offsets.topic.num.partitions": 1,
     "offsets.topic.segment.bytes": 1,
     "producer.id.expiration.ms": 1,
-    "socket.listen.backlog.size": 1,
     "sasl.server.max.receive.size": 1,
+    "socket.listen.backlog.size": 1,
     "socket.request.max.bytes": 1,
 }
 
@@ -316,7 +316,7 @@ def _listeners(given: Mapping[str, str]) -> tuple[Listener, ...]:
     for listener in listeners:
         protocol = protocols.get(listener.name, listener.name)
         if protocol not in SECURITY_PROTOCOLS:
-            if "listener.security.protocol.map" in given or "://" in text:
+            if given.get("listener.security.protocol.map"):
                 raise ConfigError(
                     f"listeners: no security protocol is known for {listener.name}; name it in "
                     f"listener.security.protocol.map={listener.name}:PLAINTEXT (or {', '.join(SECURITY_PROTOCOLS[1:])})"

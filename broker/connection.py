@@ -10,7 +10,7 @@ from struct import Struct
 from types import CoroutineType
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from broker.dispatch import BadRequest, DelayedResponse, RequestContext, ServedApi, error_response, served_apis
+from broker.dispatch import BadRequest, DelayedResponse, Handler, RequestContext, ServedApi, error_response, served_apis
 from broker.errors import UnsupportedVersion
 from broker.log.file_span import FileSpan
 from broker.protocol.api_keys import ApiKey
@@ -171,6 +171,7 @@ class Route(NamedTuple):
     response_type: type
     has_flexible_request: bool
     has_flexible_response_header: bool
+    handler: Handler
 
 
 class Pending(NamedTuple):
@@ -219,7 +220,7 @@ class Connection:
         except (ValueError, IndexError) as error:
             raise BadRequest(f"{route.api.api_key.name} v{version} cannot be decoded: {error}") from None
         try:
-            response = route.api.handler(request, context)
+            response = route.handler(request, context)
         except BadRequest:
             raise
         except Exception as error:
@@ -269,6 +270,7 @@ class Connection:
             message_type,
             flexible(key, version),
             response_header_version(key, version) == 1,
+            api.handler if self._context.security is None else self._context.security.handler(api),
         )
         self._routes[key << 16 | version] = route
         return route

@@ -98,6 +98,8 @@ class RequestContext:
     """Of a client that came in by a listener with SASL."""
     security: Security | None = None
     """Users, ACLs and quotas; None only in tests."""
+    fetch_session_id: int = 0
+    """The fetch session that was begun on this connection, where there is an authorizer."""
 
     # This request.
     api_version: int = 0

@@ -128,8 +128,10 @@ def check_acl(acl: Acl) -> None:
         raise InvalidRequest(f"The only valid name for the CLUSTER resource is {CLUSTER_NAME}")
     kind, separator, name = acl.principal.partition(":")
     if not separator or not kind or not name:
-        raise InvalidRequest(f"Could not parse principal from `{acl.principal}` (no colon is present separating the "
-                             "principal type from the principal name)")
+        raise InvalidRequest(
+            f"Could not parse principal from `{acl.principal}` (no colon is present separating the "
+            "principal type from the principal name)"
+        )
 
 
 class AclFilter(msgspec.Struct, frozen=True):

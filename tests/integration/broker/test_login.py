@@ -4,17 +4,11 @@ import asyncio
 import contextlib
 import hashlib
 import itertools
-import json
-import os
 import secrets
-import signal
 import socket
 import ssl
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -32,41 +26,10 @@ from broker.protocol.messages.metadata import MetadataRequest
 from broker.protocol.messages.sasl_authenticate import SaslAuthenticateRequest
 from broker.protocol.messages.sasl_handshake import SaslHandshakeRequest
 from tests.integration.broker.certificates import Authority
+from tests.integration.broker.secured_broker import JAAS, SecuredBroker
 from tests.integration.broker.wire_client import WireClient
 
-JAAS = (
-    "org.apache.kafka.common.security.plain.PlainLoginModule required "
-    'username="admin" password="admin-secret" user_admin="admin-secret" user_alice="alice-secret";'
-)
 _names = itertools.count(1)
-
-
-class SecuredBroker:
-    """A broker process with several listeners, each secured in its own way."""
-
-    def __init__(self, folder: Path, listeners: dict[str, str], settings: dict[str, str]) -> None:
-        """`listeners` gives each name its security protocol."""
-        self.settings = {
-            "listeners": ",".join(f"{name}://127.0.0.1:0" for name in listeners),
-            "listener.security.protocol.map": ",".join(f"{name}:{each}" for name, each in listeners.items()),
-            **settings,
-        }
-        command = [sys.executable, "-m", "broker", "--data-dir", str(folder), "--exit-with-stdin"]
-        for name, value in self.settings.items():
-            command += ["--set", f"{name}={value}"]
-        for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
-            command += ["--add-scram", f"{mechanism}=[name=bob,password=bob-secret,iterations=4096]"]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
-        )
-        assert self._process.stdout is not None
-        ready = json.loads(self._process.stdout.readline())
-        assert "kafka" in ready, ready
-        self.addresses = dict(zip(listeners, ready["kafka"].split(","), strict=True))
-
-    def close(self) -> None:
-        self._process.send_signal(signal.SIGTERM)
-        self._process.communicate(timeout=15)
 
 
 @pytest.fixture(scope="module")
