@@ -102,6 +102,7 @@ class Broker:
         self._groups = GroupCoordinator(OffsetStore(self._offsets_log()), config)
         self._security = Security(self._folder, config)
         self._security.open()
+        self._security.on_handlers_change = self.server.routes.clear
         if self._security.authorizer is not None:
             self._security.authorizer.on_change = self._fetch_sessions.clear
 

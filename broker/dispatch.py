@@ -71,6 +71,10 @@ class DelayedResponse:
             self._deliver = deliver
 
 
+def _no_pause(wait_ms: int) -> None:
+    """Without a connection there is nothing to pause."""
+
+
 @dataclass(slots=True)
 class RequestContext:
     """What a handler may use: the parts of the broker, and who asks.
@@ -98,6 +102,8 @@ class RequestContext:
     """Of a client that came in by a listener with SASL."""
     security: Security | None = None
     """Users, ACLs and quotas; None only in tests."""
+    pause: Callable[[int], None] = _no_pause
+    """Reads nothing more from the client for so many milliseconds: it used up a quota."""
     fetch_session_id: int = 0
     """The fetch session that was begun on this connection, where there is an authorizer."""
 

@@ -181,6 +181,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
         "_is_reading",
         "_is_writable",
         "_listener",
+        "_pause_timer",
         "_pending",
         "_reader",
         "_server",
@@ -206,6 +207,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
         self._is_writable = True
         self._is_reading = True
         self._is_closing = False
+        self._pause_timer: asyncio.TimerHandle | None = None
         self._unsent: deque[bytes | memoryview | FileSpan] = deque()
         self._together: list[bytes] | None = None
         self._together_bytes = 0
@@ -231,7 +233,14 @@ class ClientProtocol(asyncio.BufferedProtocol):
         context = self._server.new_context(reached_by(self._listener, transport), self._host)
         if self._listener.has_tls and (tls := self._server.tls_of(self._listener)) is not None:
             context.principal = tls.principal(transport.get_extra_info("ssl_object"))
+        context.pause = self.pause
         self._connection = self._converse(context)
+        if context.security is not None and context.security.quotas.limits_connections:
+            loop = asyncio.get_running_loop()
+            wait_s = context.security.quotas.connection_wait_s(self._host, loop.time())
+            if wait_s > 0:  # What it asks is held meanwhile: a pause at this moment would come after the first read.
+                self._pending = Pending(cast(Route, None), 0, DelayedResponse(_nothing, _nothing))
+                loop.call_later(wait_s, self._deliver, None)
 
     def _converse(self, context: RequestContext) -> Connection:
         return Connection(context, self._server.routes)
@@ -246,6 +255,8 @@ class ClientProtocol(asyncio.BufferedProtocol):
                 del by_host[self._host]
         self._held.clear()
         self._unsent.clear()
+        if self._pause_timer is not None:
+            self._pause_timer.cancel()
         if self._task is not None:
             self._task.cancel()
         elif self._pending is not None and isinstance(self._pending.response, DelayedResponse):
@@ -300,6 +311,23 @@ class ClientProtocol(asyncio.BufferedProtocol):
         self._is_closing = True
         if self._pending is not None and isinstance(self._pending.response, DelayedResponse):
             self._pending.response.on_hurry()
+
+    def pause(self, wait_ms: int) -> None:
+        """Read nothing for so long: the client used up a quota."""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + wait_ms / 1000
+        if self._pause_timer is not None:
+            if self._pause_timer.when() >= until_s:
+                return
+            self._pause_timer.cancel()
+        self._read(False)
+        self._pause_timer = loop.call_at(until_s, self._end_pause)
+
+    def _end_pause(self) -> None:
+        self._pause_timer = None
+        self.active_sweep = self._server.sweep
+        if self._is_writable and self._held_bytes <= HELD_BYTES_MAX:
+            self._read(True)
 
     def _answer_together(self, frames: list[memoryview]) -> None:
         self._together = []
@@ -419,6 +447,8 @@ class ClientProtocol(asyncio.BufferedProtocol):
     def _read(self, wanted: bool) -> None:
         if wanted == self._is_reading or self._is_closing or self._transport is None:
             return
+        if wanted and self._pause_timer is not None:
+            return
         self._is_reading = wanted
         if wanted:
             self._transport.resume_reading()
@@ -437,6 +467,10 @@ def _protocol_class(listener: Listener) -> type[ClientProtocol]:
     from broker.sasl_protocol import SaslProtocol  # It builds on this module.
 
     return SaslProtocol
+
+
+def _nothing() -> None:
+    """A new connection that waits has nothing to answer or to let go of."""
 
 
 def _no_tls(listener: Listener) -> TlsContexts | None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from broker.dispatch import DelayedResponse, Handler, RequestContext, ServedApi
+from broker.dispatch import DelayedResponse, Handler, RequestContext
 from broker.errors import (
     ClusterAuthorizationFailed,
     GroupAuthorizationFailed,
@@ -54,9 +54,9 @@ def has_guard(api_key: ApiKey) -> bool:
     return api_key in _guards
 
 
-def guarded(api: ServedApi) -> Handler:
+def guarded(api_key: ApiKey, handler: Handler) -> Handler:
     """The handler of an API behind its guard."""
-    return functools.partial(_guards.get(api.api_key, _strangers), api.handler)
+    return functools.partial(_guards.get(api_key, _strangers), handler)
 
 
 def authorizer_of(context: RequestContext) -> Authorizer:

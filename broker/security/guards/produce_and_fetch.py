@@ -28,7 +28,7 @@ def produce(handler: Handler, request: Any, context: RequestContext) -> Any:
     if transactional_id is not None and not may(
         context, Operation.WRITE, ResourceType.TRANSACTIONAL_ID, transactional_id
     ):
-        return _refuse_produce([], request.topic_data, request, TransactionalIdAuthorizationFailed())
+        return _refuse_produce(ProduceResponse(), request.topic_data, request, TransactionalIdAuthorizationFailed())
     allows = authorizer_of(context).allows
     for topic in request.topic_data:
         name = topic.name or topic_of(topic, context)
@@ -39,13 +39,11 @@ def produce(handler: Handler, request: Any, context: RequestContext) -> Any:
     request.topic_data, denied = split_topics(request.topic_data, context, Operation.WRITE)
     refused = TopicAuthorizationFailed("Topic authorization failed.")
     if not request.topic_data or request.acks == 0:
-        return _refuse_produce([], denied, request, refused)
-    return then(
-        handler(request, context), lambda response: _refuse_produce(response.responses, denied, request, refused)
-    )
+        return _refuse_produce(ProduceResponse(), denied, request, refused)
+    return then(handler(request, context), lambda response: _refuse_produce(response, denied, request, refused))
 
 
-def _refuse_produce(answered: list[Any], denied: list[Any], request: Any, error: KafkaError) -> ProduceResponse:
+def _refuse_produce(response: ProduceResponse, denied: list[Any], request: Any, error: KafkaError) -> ProduceResponse:
     if request.acks == 0:
         raise BadRequest(f"acks=0 batch refused: {error}")
     refusals = [
@@ -61,7 +59,8 @@ def _refuse_produce(answered: list[Any], denied: list[Any], request: Any, error:
         )
         for topic in denied
     ]
-    return ProduceResponse(responses=[*answered, *refusals])
+    response.responses = [*response.responses, *refusals]
+    return response
 
 
 @guards(ApiKey.FETCH)

@@ -129,7 +129,7 @@ def test_each_listener_has_a_security_protocol():
 
 
 def test_a_listener_that_the_map_leaves_out_is_refused():
-    with pytest.raises(ConfigError, match="listener.security.protocol.map"):
+    with pytest.raises(ConfigError, match=r"security\.protocol\.map"):
         broker_config({"listeners": "A://:1", "listener.security.protocol.map": "B:SSL"})
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-import broker.handlers  # noqa: F401  registers every API
+import broker.handlers  # registers every API
 import broker.security.guards  # noqa: F401  registers every guard
 from broker.dispatch import served_apis
 from broker.security.guard import has_guard
