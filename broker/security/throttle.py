@@ -13,7 +13,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from broker.dispatch import Handler, RequestContext, ServedApi
+from broker.errors import ThrottlingQuotaExceeded
 from broker.protocol.api_keys import ApiKey
+from broker.protocol.messages.create_partitions import CreatePartitionsResponse, CreatePartitionsTopicResult
+from broker.protocol.messages.create_topics import CreatableTopicResult, CreateTopicsResponse
+from broker.protocol.messages.delete_topics import DeletableTopicResult, DeleteTopicsResponse
 from broker.security.client_quotas import (
     CONSUMER_BYTE_RATE,
     CONTROLLER_MUTATION_RATE,
@@ -43,6 +47,15 @@ def _answer(
     request: Any,
     context: RequestContext,
 ) -> Any:
+    strict = _STRICT.get(api.api_key)
+    if strict is not None and context.api_version >= strict[0]:
+        user = context.principal.removeprefix("User:")
+        wait_s = quotas.wait_s(CONTROLLER_MUTATION_RATE, user, context.client_id, 0, time.monotonic())
+        if wait_s > 0:
+            response = strict[1](request)
+            response.throttle_time_ms = max(int(wait_s * 1000), 1)
+            context.pause(response.throttle_time_ms)
+            return response
     started_s = time.perf_counter()
     before = _partitions_before(api, request, context)
     response = api.handler(request, context)
@@ -94,6 +107,35 @@ def _created_partitions(request: Any, response: Any, context: RequestContext) ->
 def _added_partitions(request: Any, response: Any, context: RequestContext) -> int:
     added = {result.name for result in response.results if not result.error_code}
     return 0 if request.validate_only else sum(1 for topic in request.topics if topic.name in added)
+
+
+_REFUSED: Final[dict[str, Any]] = {
+    "error_code": ThrottlingQuotaExceeded.code,
+    "error_message": "The throttling quota has been exceeded.",
+}
+
+
+def _refuse_creation(request: Any) -> CreateTopicsResponse:
+    return CreateTopicsResponse(topics=[CreatableTopicResult(name=each.name, **_REFUSED) for each in request.topics])
+
+
+def _refuse_deletion(request: Any) -> DeleteTopicsResponse:
+    by_name = [DeletableTopicResult(name=name, **_REFUSED) for name in request.topic_names]
+    by_any = [DeletableTopicResult(name=each.name, topic_id=each.topic_id, **_REFUSED) for each in request.topics]
+    return DeleteTopicsResponse(responses=by_name + by_any)
+
+
+def _refuse_partitions(request: Any) -> CreatePartitionsResponse:
+    results = [CreatePartitionsTopicResult(name=each.name, **_REFUSED) for each in request.topics]
+    return CreatePartitionsResponse(results=results)
+
+
+_STRICT: Final[dict[ApiKey, tuple[int, Callable[[Any], Any]]]] = {
+    ApiKey.CREATE_TOPICS: (6, _refuse_creation),
+    ApiKey.DELETE_TOPICS: (5, _refuse_deletion),
+    ApiKey.CREATE_PARTITIONS: (3, _refuse_partitions),
+}
+"""From which version on a client without quota left is refused, not only told to wait (KIP-599)."""
 
 
 def _nothing_more(request: Any, response: Any, context: RequestContext) -> int:

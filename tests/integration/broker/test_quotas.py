@@ -94,6 +94,16 @@ def test_who_makes_many_partitions_is_told(broker, wire, fresh_name, set_quota):
         assert 300 <= response.throttle_time_ms <= 600
 
 
+def test_who_has_no_mutations_left_is_refused(broker, wire, fresh_name, set_quota):
+    set_quota("client-id", "wire", "controller_mutation_rate", 4.0)
+    with WireClient(broker.bootstrap_servers) as client:
+        client.ask(CreateTopicsRequest(topics=[CreatableTopic(fresh_name(), 8, 1)]), 6)
+    with WireClient(broker.bootstrap_servers) as client:
+        response = client.ask(CreateTopicsRequest(topics=[CreatableTopic(fresh_name(), 1, 1)]), 6)
+        assert response.topics[0].error_code == 89
+        assert response.throttle_time_ms > 0
+
+
 def test_other_clients_are_not_held_up(broker, wire, topic, set_quota):
     set_quota("user", "somebody", "producer_byte_rate", 1.0)
     with WireClient(broker.bootstrap_servers) as producer:
