@@ -19,7 +19,9 @@ def describe_acls(request: DescribeAclsRequest, context: RequestContext) -> Desc
     """SECURITY_DISABLED without an authorizer. v2 flexible · v3 user resources (KIP-48)."""
     authorizer = None if context.security is None else context.security.authorizer
     if authorizer is None:
-        raise SecurityDisabled("No Authorizer is configured on the broker")
+        return DescribeAclsResponse(
+            error_code=SecurityDisabled.code, error_message="No Authorizer is configured on the broker"
+        )
     wanted = AclFilter(
         resource_type=request.resource_type_filter,
         resource_name=request.resource_name_filter,

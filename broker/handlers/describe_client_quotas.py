@@ -28,13 +28,13 @@ def describe_client_quotas(
     except KafkaError as error:
         return DescribeClientQuotasResponse(error_code=error.code, error_message=str(error), entries=None)
     if context.security is None:
-        return DescribeClientQuotasResponse(error_message=None)
+        return DescribeClientQuotasResponse()
     entries = [
         EntryData([EntityData(*part) for part in entity], [ValueData(*value) for value in sorted(values.items())])
         for entity, values in context.security.quotas
         if _matches(dict(entity), request)
     ]
-    return DescribeClientQuotasResponse(error_message=None, entries=entries)
+    return DescribeClientQuotasResponse(entries=entries)
 
 
 def _matches(entity: dict[str, str | None], request: DescribeClientQuotasRequest) -> bool:
