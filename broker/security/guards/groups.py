@@ -204,10 +204,10 @@ def offset_commit(handler: Handler, request: Any, context: RequestContext) -> An
     code = TOPIC_CODE
     if may(context, Operation.READ, ResourceType.GROUP, request.group_id):
         request.topics, denied = split_topics(request.topics, context, Operation.READ)
+        if not denied:
+            return handler(request, context)
     else:
         code, denied, request.topics = GROUP_CODE, request.topics, []
-    if not denied:
-        return handler(request, context)
     refusals = [
         OffsetCommitResponseTopic(
             topic.name,

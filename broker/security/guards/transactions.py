@@ -115,8 +115,8 @@ def txn_offset_commit(handler: Handler, request: Any, context: RequestContext) -
         code, denied, request.topics = GroupAuthorizationFailed.code, request.topics, []
     else:
         request.topics, denied = split_topics(request.topics, context, Operation.READ)
-    if not denied:
-        return handler(request, context)
+        if not denied:
+            return handler(request, context)
     refusals = [
         TxnOffsetCommitResponseTopic(
             topic.name, [TxnOffsetCommitResponsePartition(each.partition_index, code) for each in topic.partitions]

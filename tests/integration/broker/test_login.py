@@ -308,3 +308,38 @@ def test_new_certificates_count_without_a_restart(secured, authority):
     keystore.write_text(good)
     authority.issue("server", "/CN=localhost/O=" + secrets.token_hex(4))
     assert served() != before
+
+
+def test_new_trusted_certificates_count_without_a_restart(tmp_path):
+    (tmp_path / "old").mkdir()
+    (tmp_path / "new").mkdir()
+    old, new = Authority(tmp_path / "old"), Authority(tmp_path / "new")
+    truststore = tmp_path / "trusted.pem"
+    truststore.write_text(old.certificate.read_text())
+    settings = {
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": str(old.issue("server", "/CN=localhost")),
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": str(truststore),
+        "ssl.client.auth": "required",
+    }
+    broker = SecuredBroker(tmp_path / "data", {"TLS": "SSL"}, settings)
+
+    def gets_in(authority: Authority) -> bool:
+        context = ssl.create_default_context(cafile=old.certificate)
+        context.load_cert_chain(authority.issue("client", "/CN=client"))
+        try:
+            with dialled(broker.addresses["TLS"], context) as secure:
+                secure.sendall(bytes.fromhex("0000000a 0012 0000 00000001 ffff"))
+                return len(secure.recv(1)) == 1
+        except (ssl.SSLError, ConnectionError):
+            return False
+
+    try:
+        assert gets_in(old)
+        assert not gets_in(new)
+        truststore.write_text(new.certificate.read_text())
+        assert gets_in(new)
+        assert not gets_in(old)
+    finally:
+        broker.close()
