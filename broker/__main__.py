@@ -22,6 +22,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from broker.config import BrokerConfig, ConfigError, broker_config, parse_listeners, read_properties
+from broker.security.listener_security import check_reachable
+from broker.security.scram import ScramCredential, ScramMechanism
+from broker.security.scram_users import ScramUsers, parse_added_user
+
+_ScramUser = tuple[str, ScramMechanism, ScramCredential]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,6 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         return _fail(str(error), is_supervised=options.exit_with_stdin)
     _allow_many_files()
+    added = []
+    for text in options.add_scram:
+        try:
+            added.append(parse_added_user(text))
+        except ValueError as error:
+            return _fail(f"--add-scram: {error}", is_supervised=options.exit_with_stdin)
     try:
         import uvloop
     except ImportError:  # A platform that uvloop does not serve; the broker is the same, only slower.
@@ -42,10 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         new_loop = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=new_loop) as runner:
-        return runner.run(_serve(config, folder, exit_with_stdin=options.exit_with_stdin))
+        return runner.run(_serve(config, folder, added, exit_with_stdin=options.exit_with_stdin))
 
 
-async def _serve(config: BrokerConfig, folder: Path, *, exit_with_stdin: bool) -> int:
+async def _serve(config: BrokerConfig, folder: Path, added_users: list[_ScramUser], *, exit_with_stdin: bool) -> int:
     from broker.broker import Broker
     from broker.log import DataRootError
 
@@ -57,6 +68,8 @@ async def _serve(config: BrokerConfig, folder: Path, *, exit_with_stdin: bool) -
         threading.Thread(target=_watch_stdin, args=(loop, stop), daemon=True).start()
     server = Broker(config, folder)
     try:
+        if added_users:
+            add_scram_users(folder, added_users)
         await server.start()
     except (ConfigError, DataRootError, ValueError, OSError) as error:
         await server.stop()
@@ -75,6 +88,14 @@ async def _serve(config: BrokerConfig, folder: Path, *, exit_with_stdin: bool) -
     return 0
 
 
+def add_scram_users(folder: Path, users: list[_ScramUser]) -> None:
+    """Set users before the broker runs: the first one has nobody who could add it. Raises OSError or ValueError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    known = ScramUsers(folder)
+    known.open()
+    known.change(set_=users)
+
+
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m broker", description="A Kafka-compatible broker on one data folder."
@@ -86,6 +107,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="a Kafka broker config; may be repeated"
     )
     parser.add_argument("--insecure", action="store_true", help="allow a listener that other machines can reach")
+    parser.add_argument(
+        "--add-scram",
+        action="append",
+        default=[],
+        metavar="SCRAM-SHA-256=[name=N,password=P]",
+        help="set a SCRAM user before the start, as kafka-storage does; may be repeated",
+    )
     parser.add_argument("--exit-with-stdin", action="store_true", help="stop when stdin closes")
     parser.add_argument("--log-level", default="WARNING", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     return parser.parse_args(arguments)
@@ -104,11 +132,8 @@ def _settings(options: argparse.Namespace) -> tuple[BrokerConfig, Path]:
         given["listeners"] = options.listener
     config = broker_config(given)
     for listener in config.listeners:
-        if not listener.is_loopback and not options.insecure:
-            raise ConfigError(
-                f"listener {listener.host or '0.0.0.0'}:{listener.port} can be reached from other machines, and nobody "
-                "has to log in; listen on 127.0.0.1, or allow it with --insecure"
-            )
+        if not options.insecure:
+            check_reachable(config, listener)
     folder = options.data_dir or _log_folder(config)
     if folder is None:
         raise ConfigError("no data folder; give --data-dir D (or log.dirs in the properties file)")

@@ -22,6 +22,8 @@ from broker.log import FlushMode, FlushPolicy, LogDirectory, PartitionLog
 from broker.metadata.dynamic_configs import DynamicConfigs
 from broker.metadata.topics import INTERNAL_TOPICS, TopicRegistry
 from broker.producer_ids import ProducerIds
+from broker.security.listener_security import listener_security
+from broker.security.security import Security
 from broker.server import Server
 
 log = logging.getLogger("broker")
@@ -38,6 +40,7 @@ class Broker:
     def __init__(self, config: BrokerConfig, data_folder: Path, clock: Clock | None = None) -> None:
         self.config = config
         self.server = Server(config, self._context)
+        self.server.tls_of = lambda listener: self._listener_security[listener.name].tls
         self._folder = data_folder
         self._clock = clock or Clock()
         self._background: list[asyncio.Task[None]] = []
@@ -55,6 +58,7 @@ class Broker:
 
     async def start(self) -> None:
         """Take the addresses, open the data folder, answer clients."""
+        self._listener_security = {each.name: listener_security(self.config, each) for each in self.config.listeners}
         self.server.bind()
         self._open()
         await self.server.start()
@@ -96,6 +100,11 @@ class Broker:
         self._producer_ids.open()
         self._fetch_sessions = FetchSessions(config.max_incremental_fetch_session_cache_slots)
         self._groups = GroupCoordinator(OffsetStore(self._offsets_log()), config)
+        self._security = Security(self._folder, config)
+        self._security.open()
+        self._security.on_handlers_change = self.server.routes.clear
+        if self._security.authorizer is not None:
+            self._security.authorizer.on_change = self._fetch_sessions.clear
 
     @property
     def _open_logs(self) -> LogDirectory:
@@ -115,6 +124,8 @@ class Broker:
             fetch_sessions=self._fetch_sessions,
             listener=listener,
             client_host=client_host,
+            login=self._listener_security[listener.name].new_login(self._security.users) if listener.has_sasl else None,
+            security=self._security,
         )
 
     def _offsets_log(self) -> PartitionOffsetsLog:

@@ -10,11 +10,19 @@ from __future__ import annotations
 import difflib
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
 from broker.metadata.broker_configs import KAFKA_BROKER_CONFIGS, BrokerConfigDefinition, ConfigType
+
+AUTHORIZER_CONFIGS: Final = {
+    "super.users": BrokerConfigDefinition("super.users", ConfigType.STRING, "", False),
+    "allow.everyone.if.no.acl.found": BrokerConfigDefinition(
+        "allow.everyone.if.no.acl.found", ConfigType.BOOLEAN, "false", False
+    ),
+}
+"""Settings that Kafka's StandardAuthorizer reads; Kafka's own table of broker configs does not know them."""
 
 CAUDAL_BROKER_CONFIGS: Final = {
     "caudal.flush.mode": BrokerConfigDefinition("caudal.flush.mode", ConfigType.STRING, "interval", False),
@@ -37,14 +45,19 @@ CAUDAL_DEFAULTS: Final = {
 
 DEFINITIONS: Final[Mapping[str, BrokerConfigDefinition]] = {
     name: definition._replace(default=CAUDAL_DEFAULTS.get(name, definition.default))
-    for name, definition in (KAFKA_BROKER_CONFIGS | CAUDAL_BROKER_CONFIGS).items()
+    for name, definition in (KAFKA_BROKER_CONFIGS | AUTHORIZER_CONFIGS | CAUDAL_BROKER_CONFIGS).items()
 }
 """All broker configs with the defaults that hold here."""
 
+SECURITY_PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+LISTENER_PREFIX: Final = "listener.name."
+
 _CHOICES: Final = {
+    "authorizer.class.name": ("org.apache.kafka.metadata.authorizer.StandardAuthorizer",),
     "caudal.flush.mode": ("interval", "never", "always"),
     "compression.type": ("uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"),
     "log.message.timestamp.type": ("CreateTime", "LogAppendTime"),
+    "ssl.client.auth": ("none", "requested", "required"),
 }
 
 _AT_LEAST: Final = {
@@ -73,6 +86,7 @@ _AT_LEAST: Final = {
     "offsets.topic.num.partitions": 1,
     "offsets.topic.segment.bytes": 1,
     "producer.id.expiration.ms": 1,
+    "sasl.server.max.receive.size": 1,
     "socket.listen.backlog.size": 1,
     "socket.request.max.bytes": 1,
 }
@@ -96,6 +110,18 @@ class Listener:
     advertised_host: str
     """Empty: whatever local address the client reached, known only once it is connected."""
     advertised_port: int
+    security_protocol: str = "PLAINTEXT"
+    """One of SECURITY_PROTOCOLS; how it is set up stands in `broker.security.listener_security`."""
+
+    @property
+    def has_tls(self) -> bool:
+        """Whether clients speak TLS."""
+        return self.security_protocol.endswith("SSL")
+
+    @property
+    def has_sasl(self) -> bool:
+        """Whether clients log in by SASL."""
+        return self.security_protocol.startswith("SASL")
 
     @property
     def is_loopback(self) -> bool:
@@ -118,11 +144,14 @@ class Listener:
 class BrokerConfig:
     """The settings that have an effect, typed. Build one with `broker_config`; the defaults here are for tests only."""
 
+    allow_everyone_if_no_acl_found: bool = False
+    authorizer_class_name: str = ""
     auto_create_topics_enable: bool = True
     broker_rack: str | None = None
     caudal_flush_interval_ms: int = 50
     caudal_flush_mode: str = "interval"
     caudal_partitions_max: int = 20_000
+    connection_failed_authentication_delay_ms: int = 100
     connections_max_idle_ms: int = 600_000
     default_replication_factor: int = 1
     delete_topic_enable: bool = True
@@ -144,8 +173,10 @@ class BrokerConfig:
     offsets_topic_num_partitions: int = 1
     offsets_topic_segment_bytes: int = 104_857_600
     producer_id_expiration_ms: int = 86_400_000
+    sasl_server_max_receive_size: int = 524_288
     socket_listen_backlog_size: int = 1_024
     socket_request_max_bytes: int = 104_857_600
+    super_users: str = ""
     transaction_max_timeout_ms: int = 900_000
 
     listeners: tuple[Listener, ...] = (Listener("PLAINTEXT", "127.0.0.1", 9092, "127.0.0.1", 9092),)
@@ -257,13 +288,14 @@ def parse_listeners(text: str, advertised: str = "", skip: frozenset[str] = froz
 
 
 def _check(name: str, text: str) -> None:
-    definition = DEFINITIONS.get(name)
+    definition = DEFINITIONS.get(name) or _definition_for_listener(name)
     if definition is None:
         nearest = nearest_name(name)
         raise ConfigError(f"unknown setting {name}" + (f"; did you mean {nearest}?" if nearest else ""))
     if text == "":
         return
     value = typed_value(definition, text)
+    name = definition.name
     if name in _CHOICES and value not in _CHOICES[name]:
         raise ConfigError(f"{name}={text}: expected one of {', '.join(_CHOICES[name])}")
     if name in _AT_LEAST and isinstance(value, int) and value < _AT_LEAST[name]:
@@ -271,17 +303,35 @@ def _check(name: str, text: str) -> None:
 
 
 def _listeners(given: Mapping[str, str]) -> tuple[Listener, ...]:
-    protocols = dict(
-        item.split(":", 1) for item in _items(given.get("listener.security.protocol.map", "")) if ":" in item
-    )
+    protocols = {
+        name.upper(): protocol.upper()
+        for name, _, protocol in (
+            item.partition(":") for item in _items(given.get("listener.security.protocol.map", ""))
+        )
+    }
     controller = frozenset(_items(given.get("controller.listener.names", "")))
     text = given.get("listeners") or str(DEFINITIONS["listeners"].default)
     listeners = parse_listeners(text, given.get("advertised.listeners", ""), controller)
+    secured = []
     for listener in listeners:
         protocol = protocols.get(listener.name, listener.name)
-        if protocol != "PLAINTEXT" and protocol in ("SSL", "SASL_PLAINTEXT", "SASL_SSL"):
-            raise ConfigError(f"listeners: {listener.name} asks for {protocol}; only PLAINTEXT is served")
-    return listeners
+        if protocol not in SECURITY_PROTOCOLS:
+            if given.get("listener.security.protocol.map"):
+                raise ConfigError(
+                    f"listeners: no security protocol is known for {listener.name}; name it in "
+                    f"listener.security.protocol.map={listener.name}:PLAINTEXT (or {', '.join(SECURITY_PROTOCOLS[1:])})"
+                )
+            protocol = "PLAINTEXT"
+        secured.append(replace(listener, security_protocol=protocol))
+    return tuple(secured)
+
+
+def _definition_for_listener(name: str) -> BrokerConfigDefinition | None:
+    """The config that `listener.name.<listener>[.<mechanism>].<config>` sets for one listener."""
+    if not name.startswith(LISTENER_PREFIX):
+        return None
+    config = name.removeprefix(LISTENER_PREFIX).partition(".")[2]
+    return DEFINITIONS.get(config) or DEFINITIONS.get(config.partition(".")[2])
 
 
 def _items(text: str) -> list[str]:

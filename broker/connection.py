@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Coroutine
 from struct import Struct
+from types import CoroutineType
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from broker.dispatch import BadRequest, DelayedResponse, RequestContext, ServedApi, error_response, served_apis
+from broker.dispatch import BadRequest, DelayedResponse, Handler, RequestContext, ServedApi, error_response, served_apis
 from broker.errors import UnsupportedVersion
 from broker.log.file_span import FileSpan
 from broker.protocol.api_keys import ApiKey
@@ -71,7 +72,7 @@ class FrameReader:
     Memory grows with the bytes that arrived, never with the size that was announced.
     """
 
-    __slots__ = ("_buffers", "_filled", "_frame_bytes_max", "_own", "_wanted")
+    __slots__ = ("_buffers", "_filled", "_frame_bytes_max", "_frame_bytes_min", "_own", "_wanted")
 
     GROWTH_BYTES_MIN: Final = 4 * 1024
     GROWTH_BYTES_MAX: Final = 1024 * 1024
@@ -79,6 +80,7 @@ class FrameReader:
     def __init__(self, buffers: ReceiveBuffers, frame_bytes_max: int) -> None:
         self._buffers = buffers
         self._frame_bytes_max = frame_bytes_max
+        self._frame_bytes_min = REQUEST_HEADER_BYTES_MIN
         self._own: bytearray | None = None
         self._filled = 0
         self._wanted = 0
@@ -92,6 +94,11 @@ class FrameReader:
     def memory_bytes(self) -> int:
         """What this connection alone occupies."""
         return len(self._own) if self._own is not None else 0
+
+    def limit(self, frame_bytes_max: int, frame_bytes_min: int = REQUEST_HEADER_BYTES_MIN) -> None:
+        """From the next frame on, allow these sizes."""
+        self._frame_bytes_max = frame_bytes_max
+        self._frame_bytes_min = frame_bytes_min
 
     def space(self) -> memoryview:
         """Where the next bytes of the peer go. Frames given out before are no longer valid."""
@@ -149,7 +156,7 @@ class FrameReader:
 
     def _size_at(self, data: bytearray | memoryview, at: int) -> int:
         size: int = _SIZE.unpack_from(data, at)[0]
-        if not REQUEST_HEADER_BYTES_MIN <= size <= self._frame_bytes_max:
+        if not self._frame_bytes_min <= size <= self._frame_bytes_max:
             raise BadRequest(f"frame of {size} bytes announced, allowed are up to {self._frame_bytes_max}")
         return size
 
@@ -164,6 +171,7 @@ class Route(NamedTuple):
     response_type: type
     has_flexible_request: bool
     has_flexible_response_header: bool
+    handler: Handler
 
 
 class Pending(NamedTuple):
@@ -212,7 +220,7 @@ class Connection:
         except (ValueError, IndexError) as error:
             raise BadRequest(f"{route.api.api_key.name} v{version} cannot be decoded: {error}") from None
         try:
-            response = route.api.handler(request, context)
+            response = route.handler(request, context)
         except BadRequest:
             raise
         except Exception as error:
@@ -221,7 +229,7 @@ class Connection:
         if kind is not route.response_type:
             if response is None:
                 return None
-            if kind is DelayedResponse or route.api.is_coroutine:
+            if kind is DelayedResponse or kind is CoroutineType:
                 return Pending(route, correlation_id, response)
         return self.encode(route, correlation_id, response)
 
@@ -262,6 +270,7 @@ class Connection:
             message_type,
             flexible(key, version),
             response_header_version(key, version) == 1,
+            api.handler if self._context.security is None else self._context.security.handler(api),
         )
         self._routes[key << 16 | version] = route
         return route

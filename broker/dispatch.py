@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from broker.metadata.dynamic_configs import DynamicConfigs
     from broker.metadata.topics import TopicRegistry
     from broker.producer_ids import ProducerIds
+    from broker.security.login import Login
+    from broker.security.security import Security
 
 log = logging.getLogger("broker.dispatch")
 
@@ -69,6 +71,10 @@ class DelayedResponse:
             self._deliver = deliver
 
 
+def _no_pause(wait_ms: int) -> None:
+    """Without a connection there is nothing to pause."""
+
+
 @dataclass(slots=True)
 class RequestContext:
     """What a handler may use: the parts of the broker, and who asks.
@@ -92,6 +98,14 @@ class RequestContext:
     """Where the client dialled; `advertised_host` and `advertised_port` are what Metadata answers it."""
     client_host: str = ""
     principal: str = "User:ANONYMOUS"
+    login: Login | None = None
+    """Of a client that came in by a listener with SASL."""
+    security: Security | None = None
+    """Users, ACLs and quotas; None only in tests."""
+    pause: Callable[[int], None] = _no_pause
+    """Reads nothing more from the client for so many milliseconds: it used up a quota."""
+    fetch_session_id: int = 0
+    """The fetch session that was begun on this connection, where there is an authorizer."""
 
     # This request.
     api_version: int = 0

@@ -116,6 +116,10 @@ class FetchSessions:
         """Forget a session; one that does not exist is no error."""
         self._sessions.pop(session_id, None)
 
+    def clear(self) -> None:
+        """Forget all: what their partitions were allowed by has changed. Consumers begin anew by themselves."""
+        self._sessions.clear()
+
     def _evict(self, now_ms: int) -> bool:
         oldest = next(iter(self._sessions.values()), None)
         if oldest is None or now_ms - oldest.last_used_ms < EVICTION_MS:

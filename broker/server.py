@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import functools
 import logging
 import resource
 import socket
@@ -22,6 +23,7 @@ from broker.config import BrokerConfig, ConfigError, Listener
 from broker.connection import Chunks, Connection, FrameReader, Pending, ReceiveBuffers, Route
 from broker.dispatch import BadRequest, DelayedResponse, RequestContext
 from broker.log.file_span import FileSpan
+from broker.security.tls import TlsContexts
 
 log = logging.getLogger("broker.server")
 
@@ -41,6 +43,7 @@ SWEEPS_PER_IDLE_TIME: Final = 10
 OTHER_FILES: Final = 32
 """File descriptors that are neither connections nor segments (of which the log takes a quarter of all)."""
 
+TLS_HANDSHAKE_SECONDS: Final = 10.0
 HURRY_SECONDS: Final = 0.5
 STOP_SECONDS: Final = 5.0
 
@@ -54,6 +57,7 @@ class Server:
     def __init__(self, config: BrokerConfig, new_context: Callable[[Listener, str], RequestContext]) -> None:
         self.config = config
         self.new_context = new_context
+        self.tls_of: Callable[[Listener], TlsContexts | None] = _no_tls
         self.listeners: tuple[Listener, ...] = ()
         """With the ports that were really bound."""
         self.buffers = ReceiveBuffers()
@@ -87,10 +91,13 @@ class Server:
         """Accept connections on the bound addresses."""
         loop = asyncio.get_running_loop()
         for listener, sock in self._sockets:
+            tls = self.tls_of(listener)
             server = await loop.create_server(
-                lambda listener=listener: ClientProtocol(self, listener),  # type: ignore[misc]
+                functools.partial(_protocol_class(listener), self, listener),
                 sock=sock,
                 backlog=self.config.socket_listen_backlog_size,
+                ssl=None if tls is None else tls.context,
+                ssl_handshake_timeout=None if tls is None else TLS_HANDSHAKE_SECONDS,
             )
             self._accepting.append(server)
         self._sockets.clear()
@@ -174,6 +181,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
         "_is_reading",
         "_is_writable",
         "_listener",
+        "_pause_timer",
         "_pending",
         "_reader",
         "_server",
@@ -199,6 +207,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
         self._is_writable = True
         self._is_reading = True
         self._is_closing = False
+        self._pause_timer: asyncio.TimerHandle | None = None
         self._unsent: deque[bytes | memoryview | FileSpan] = deque()
         self._together: list[bytes] | None = None
         self._together_bytes = 0
@@ -222,7 +231,19 @@ class ClientProtocol(asyncio.BufferedProtocol):
         by_host[self._host] = by_host.get(self._host, 0) + 1
         self._server.connections.add(self)
         context = self._server.new_context(reached_by(self._listener, transport), self._host)
-        self._connection = Connection(context, self._server.routes)
+        if self._listener.has_tls and (tls := self._server.tls_of(self._listener)) is not None:
+            context.principal = tls.principal(transport.get_extra_info("ssl_object"))
+        context.pause = self.pause
+        self._connection = self._converse(context)
+        if context.security is not None and context.security.quotas.limits_connections:
+            loop = asyncio.get_running_loop()
+            wait_s = context.security.quotas.connection_wait_s(self._host, loop.time())
+            if wait_s > 0:  # What it asks is held meanwhile: a pause at this moment would come after the first read.
+                self._pending = Pending(cast(Route, None), 0, DelayedResponse(_nothing, _nothing))
+                loop.call_later(wait_s, self._deliver, None)
+
+    def _converse(self, context: RequestContext) -> Connection:
+        return Connection(context, self._server.routes)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_closing = True
@@ -234,6 +255,8 @@ class ClientProtocol(asyncio.BufferedProtocol):
                 del by_host[self._host]
         self._held.clear()
         self._unsent.clear()
+        if self._pause_timer is not None:
+            self._pause_timer.cancel()
         if self._task is not None:
             self._task.cancel()
         elif self._pending is not None and isinstance(self._pending.response, DelayedResponse):
@@ -288,6 +311,23 @@ class ClientProtocol(asyncio.BufferedProtocol):
         self._is_closing = True
         if self._pending is not None and isinstance(self._pending.response, DelayedResponse):
             self._pending.response.on_hurry()
+
+    def pause(self, wait_ms: int) -> None:
+        """Read nothing for so long: the client used up a quota."""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + wait_ms / 1000
+        if self._pause_timer is not None:
+            if self._pause_timer.when() >= until_s:
+                return
+            self._pause_timer.cancel()
+        self._read(False)
+        self._pause_timer = loop.call_at(until_s, self._end_pause)
+
+    def _end_pause(self) -> None:
+        self._pause_timer = None
+        self.active_sweep = self._server.sweep
+        if self._is_writable and self._held_bytes <= HELD_BYTES_MAX:
+            self._read(True)
 
     def _answer_together(self, frames: list[memoryview]) -> None:
         self._together = []
@@ -407,6 +447,8 @@ class ClientProtocol(asyncio.BufferedProtocol):
     def _read(self, wanted: bool) -> None:
         if wanted == self._is_reading or self._is_closing or self._transport is None:
             return
+        if wanted and self._pause_timer is not None:
+            return
         self._is_reading = wanted
         if wanted:
             self._transport.resume_reading()
@@ -417,6 +459,22 @@ class ClientProtocol(asyncio.BufferedProtocol):
         log.warning("connection closed client=%s reason=%s", self._host, bad)
         self._held.clear()
         self.close()
+
+
+def _protocol_class(listener: Listener) -> type[ClientProtocol]:
+    if not listener.has_sasl:
+        return ClientProtocol
+    from broker.sasl_protocol import SaslProtocol  # It builds on this module.
+
+    return SaslProtocol
+
+
+def _nothing() -> None:
+    """A new connection that waits has nothing to answer or to let go of."""
+
+
+def _no_tls(listener: Listener) -> TlsContexts | None:
+    return None
 
 
 def connection_files_max() -> int:

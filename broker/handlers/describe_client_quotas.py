@@ -1,4 +1,4 @@
-"""DescribeClientQuotas (API key 48): no quotas are set (KIP-546)."""
+"""DescribeClientQuotas (API key 48): the limits of clients that a filter matches (KIP-546)."""
 
 from broker.dispatch import RequestContext, handles
 from broker.errors import InvalidRequest, KafkaError, UnsupportedVersion
@@ -7,10 +7,13 @@ from broker.protocol.messages.describe_client_quotas import (
     ComponentData,
     DescribeClientQuotasRequest,
     DescribeClientQuotasResponse,
+    EntityData,
+    EntryData,
+    ValueData,
 )
 
 ENTITY_TYPES = ("user", "client-id", "ip")
-MATCH_TYPES = (0, 1, 2)
+EXACT, DEFAULT, ANY = MATCH_TYPES = (0, 1, 2)
 """Exactly this name, the default, any that is set."""
 
 
@@ -18,13 +21,34 @@ MATCH_TYPES = (0, 1, 2)
 def describe_client_quotas(
     request: DescribeClientQuotasRequest, context: RequestContext
 ) -> DescribeClientQuotasResponse:
-    """Check the question and answer an empty list. v1 flexible."""
+    """Every entity that has all the components, and no others when the filter is strict. v1 flexible."""
     try:
         for component in request.components:
             _check(component)
     except KafkaError as error:
         return DescribeClientQuotasResponse(error_code=error.code, error_message=str(error), entries=None)
-    return DescribeClientQuotasResponse()
+    if context.security is None:
+        return DescribeClientQuotasResponse()
+    entries = [
+        EntryData([EntityData(*part) for part in entity], [ValueData(*value) for value in sorted(values.items())])
+        for entity, values in context.security.quotas
+        if _matches(dict(entity), request)
+    ]
+    return DescribeClientQuotasResponse(entries=entries)
+
+
+def _matches(entity: dict[str, str | None], request: DescribeClientQuotasRequest) -> bool:
+    if request.strict and len(entity) != len(request.components):
+        return False
+    for component in request.components:
+        if component.entity_type not in entity:
+            return False
+        name = entity[component.entity_type]
+        if component.match_type == EXACT and name != component.match:
+            return False
+        if component.match_type == DEFAULT and name is not None:
+            return False
+    return True
 
 
 def _check(component: ComponentData) -> None:

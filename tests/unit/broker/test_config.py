@@ -63,7 +63,6 @@ def test_an_unknown_setting_names_the_nearest_known_one():
         ("compression.type", "rar"),
         ("listeners", "nonsense"),
         ("listeners", "127.0.0.1:99999"),
-        ("listeners", "SSL://127.0.0.1:9093"),
         ("listeners", "A://127.0.0.1:1,A://127.0.0.1:2"),
     ],
 )
@@ -117,3 +116,34 @@ def test_properties_file_as_java_reads_it(tmp_path):
 def test_a_properties_file_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"missing\.properties"):
         read_properties(tmp_path / "missing.properties")
+
+
+def test_each_listener_has_a_security_protocol():
+    config = broker_config(
+        {
+            "listeners": "SSL://:9092,INNER://127.0.0.1:9093,OUTER://:9094",
+            "listener.security.protocol.map": "SSL:SSL,INNER:PLAINTEXT,OUTER:SASL_SSL",
+        }
+    )
+    assert [listener.security_protocol for listener in config.listeners] == ["SSL", "PLAINTEXT", "SASL_SSL"]
+
+
+def test_a_listener_that_the_map_leaves_out_is_refused():
+    with pytest.raises(ConfigError, match=r"security\.protocol\.map"):
+        broker_config({"listeners": "A://:1", "listener.security.protocol.map": "B:SSL"})
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["listener.name.outer.ssl.client.auth", "listener.name.outer.plain.sasl.jaas.config", "super.users"],
+)
+def test_settings_of_one_listener_are_known(name):
+    assert broker_config({name: "none"}).given[name] == "none"
+
+
+@pytest.mark.parametrize(
+    "name", ["listener.name.outer", "listener.name.outer.nonsense", "listener.name.outer.plain.nonsense"]
+)
+def test_an_unknown_setting_of_one_listener_is_refused(name):
+    with pytest.raises(ConfigError, match="unknown setting"):
+        broker_config({name: "x"})
