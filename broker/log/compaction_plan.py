@@ -88,7 +88,10 @@ def _first_dirty_offset(log: PartitionLog, checkpoint_offset: int) -> int:
 
 
 def _may_be_compacted(log: PartitionLog, segment: Segment, now_ms: int | None) -> bool:
-    """Differs from Kafka: a segment with a damaged range ends what may be compacted, because nobody knows its keys."""
+    """Whether nobody may still need the segment as it is.
+
+    Differs from Kafka: a segment with a damaged range ends what may be compacted, because nobody knows its keys.
+    """
     if segment.next_offset > log.last_stable_offset or segment.quarantines:
         return False
     lag_ms = log.config.min_compaction_lag_ms

@@ -155,7 +155,7 @@ def test_a_compacted_log_holds_the_last_record_of_each_key(steps, segment_bytes)
 @pytest.fixture(autouse=True, scope="module")
 def quick_disk() -> Iterator[None]:
     """Nothing here loses power."""
-    with mock.patch.object(os, "fsync", lambda fd: None), mock.patch.object(os, "fdatasync", lambda fd: None):
+    with mock.patch.object(os, "fsync"), mock.patch.object(os, "fdatasync"):
         yield
 
 

@@ -1,5 +1,6 @@
 """The log cleaner of a real broker process: clients read a compacted topic back, Kafka's own tool finds it sound."""
 
+import random
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -7,12 +8,13 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from caudal.testing import Broker
 from tests.conftest import JavaTools
 from tests.integration.broker.test_clients_librdkafka import produce_all, read_all
 
-SETTINGS = {"log.cleaner.backoff.ms": "50", "offsets.topic.segment.bytes": "2000"}
+SETTINGS = {"log.cleaner.backoff.ms": "50"}
 
 
 @pytest.fixture(scope="module")
@@ -41,22 +43,29 @@ def cleaned_offset(broker: Broker, topic: str) -> int:
 def fill(broker: Broker, topic: str, codec: str, count: int = 12_000) -> dict[bytes, bytes]:
     """Write so much that segments close; the last value of each key."""
     producer = Producer(
-        {"bootstrap.servers": broker.bootstrap_servers, "compression.type": codec, "enable.idempotence": True}
+        {
+            "bootstrap.servers": broker.bootstrap_servers,
+            "compression.type": codec,
+            "enable.idempotence": True,
+            "batch.size": 20_000,
+        }
     )
     last: dict[bytes, bytes] = {}
+    errors = []
     for number in range(count):
-        key, value = b"key-%d" % (number % 300), b"%06d" % number + bytes(range(256)) * 2
-        producer.produce(topic, value, key)
+        key, value = b"key-%d" % (number % 300), b"%06d" % number + random.Random(number).randbytes(100)
+        producer.produce(topic, value, key, on_delivery=lambda error, _: errors.append(error) if error else None)
         last[key] = value
         producer.poll(0)
     assert producer.flush(20) == 0
+    assert not errors
     return last
 
 
 @pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4", "zstd"])
 def test_a_compacted_topic_is_read_back_with_the_last_value_of_each_key(broker: Broker, codec: str) -> None:
     topic = f"compacted-{codec}"
-    configs = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.01", "internal.segment.bytes": "100000"}
+    configs = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.01", "internal.segment.bytes": "40000"}
     broker.create_topic(topic, configs=configs)
     last = fill(broker, topic, codec)
     eventually(lambda: cleaned_offset(broker, topic) > 9_000, "not compacted")
@@ -87,6 +96,11 @@ def test_committed_offsets_survive_the_compaction_of_their_topic(broker: Broker)
     broker.create_topic("read")
     produce_all(Producer({"bootstrap.servers": broker.bootstrap_servers}), "read", [b"x"] * 200)
     consumer = Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": "committer"})
+    consumer.commit(offsets=[TopicPartition("read", 0, 0)], asynchronous=False)
+    small = ConfigEntry("internal.segment.bytes", "2000", incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, "__consumer_offsets", incremental_configs=[small])
+    admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
+    admin.incremental_alter_configs([resource])[resource].result(10)
     for offset in range(1, 201):
         consumer.commit(offsets=[TopicPartition("read", 0, offset)], asynchronous=False)
     consumer.close()
@@ -112,7 +126,7 @@ def test_nothing_of_the_worker_is_left_when_the_broker_is_killed(tmp_path: Path)
 @pytest.mark.java
 def test_kafkas_own_tool_finds_the_compacted_segments_sound(broker: Broker, java_tools: JavaTools) -> None:
     topic = "dumped"
-    configs = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.01", "internal.segment.bytes": "100000"}
+    configs = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.01", "internal.segment.bytes": "40000"}
     broker.create_topic(topic, configs=configs)
     last = fill(broker, topic, "lz4", 10_000)
     produce_all(Producer({"bootstrap.servers": broker.bootstrap_servers}), topic, [None], key=b"key-0")
@@ -121,14 +135,20 @@ def test_kafkas_own_tool_finds_the_compacted_segments_sound(broker: Broker, java
     eventually(lambda: cleaned_offset(broker, topic) > 11_000, "not compacted")
     segments = sorted((broker.data_folder / f"{topic}-0").glob("*.log"))
     dumped = java_tools.run(
-        "dump-log", "--deep-iteration", "--verify-index-only", "--files",
-        ",".join(str(path) for segment in segments for path in (segment, segment.with_suffix(".index"), segment.with_suffix(".timeindex"))),
-    )  # fmt: skip
+        "dump-log",
+        "--deep-iteration",
+        "--files",
+        ",".join(str(path) for segment in segments for path in _files_of(segment)),
+    )
     text = dumped.stdout + dumped.stderr
     assert "isvalid: false" not in text
     assert "mismatch" not in text.lower()
     assert "exception" not in text.lower()
     assert text.count("baseOffset:") >= len(segments) - 1
+
+
+def _files_of(segment: Path) -> list[Path]:
+    return [segment, segment.with_suffix(".index"), segment.with_suffix(".timeindex")]
 
 
 def test_a_compacted_topic_is_read_by_others_meanwhile(broker: Broker) -> None:
