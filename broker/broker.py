@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Final
 
 import broker.handlers  # noqa: F401  registers every API
+from broker.cleaner import Cleaner, CleanerSettings
 from broker.clock import Clock
 from broker.config import BrokerConfig, Listener
 from broker.dispatch import RequestContext
 from broker.fetch_sessions import FetchSessions
 from broker.groups import OFFSETS_TOPIC, GroupCoordinator, Now, OffsetStore, PartitionOffsetsLog
 from broker.log import FlushMode, FlushPolicy, LogDirectory, PartitionLog
+from broker.metadata.config_entries import value_of
 from broker.metadata.dynamic_configs import DynamicConfigs
 from broker.metadata.topics import INTERNAL_TOPICS, TopicRegistry
 from broker.producer_ids import ProducerIds
@@ -68,6 +70,9 @@ class Broker:
         self._every(REMOVE_DELETED_INTERVAL_MS, self._remove_deleted)
         self._background.append(asyncio.create_task(self._flush()))
         self._background.append(asyncio.create_task(self._tick_groups()))
+        if config.log_cleaner_enable:
+            cleaner = Cleaner(self._open_logs, self._clock, self._cleaner_settings)
+            self._background.append(asyncio.create_task(cleaner.run()))
 
     async def stop(self) -> None:
         """Refuse new connections, answer what waits, force everything to disk, mark the folder clean."""
@@ -149,6 +154,18 @@ class Broker:
             return existing()
 
         return PartitionOffsetsLog(existing=existing, ensure=ensure)
+
+    def _cleaner_settings(self) -> CleanerSettings:
+        """As they are now: they may be changed while the broker runs."""
+
+        def value(name: str) -> float:
+            return float(value_of(f"log.cleaner.{name}", self._configs.layers) or 0)
+
+        return CleanerSettings(
+            backoff_ms=int(value("backoff.ms")),
+            key_map_bytes_max=int(value("dedupe.buffer.size") * value("io.buffer.load.factor")),
+            bytes_per_second_max=value("io.max.bytes.per.second"),
+        )
 
     def _every(self, interval_ms: int, work: Callable[[], Awaitable[None]]) -> None:
         async def repeat() -> None:

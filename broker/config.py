@@ -69,6 +69,7 @@ _AT_LEAST: Final = {
     "group.max.session.timeout.ms": 1,
     "group.max.size": 1,
     "group.min.session.timeout.ms": 1,
+    "log.cleaner.backoff.ms": 0,
     "log.flush.offset.checkpoint.interval.ms": 0,
     "log.index.interval.bytes": 0,
     "log.index.size.max.bytes": 4,
@@ -160,6 +161,10 @@ class BrokerConfig:
     group_max_session_timeout_ms: int = 1_800_000
     group_max_size: int = 2**31 - 1
     group_min_session_timeout_ms: int = 6_000
+    log_cleaner_backoff_ms: int = 15_000
+    log_cleaner_dedupe_buffer_size: int = 134_217_728
+    log_cleaner_enable: bool = True
+    log_cleaner_io_max_bytes_per_second: float = 1.7976931348623157e308
     log_flush_offset_checkpoint_interval_ms: int = 60_000
     log_retention_check_interval_ms: int = 300_000
     max_connections: int = 2**31 - 1

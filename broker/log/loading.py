@@ -13,6 +13,7 @@ from broker.log.producer_state import ProducerState, load_latest_snapshot, snaps
 from broker.log.quarantine import Quarantine, read_quarantines, write_quarantines
 from broker.log.recovery import count_batches, rescan
 from broker.log.segment import DamageFound, Segment
+from broker.log.segment_swap import SWAP_END_SUFFIX, SWAP_SUFFIX, recover_swaps
 from broker.protocol.record_batch import NO_PRODUCER_ID
 
 log = logging.getLogger(__name__)
@@ -85,22 +86,27 @@ class _Listing(NamedTuple):
 
 
 def _list(folder: str) -> _Listing:
-    """What the folder holds; removes what a crash left half done and indexes without a log."""
+    """What the folder holds; ends or removes what a crash left half done, and removes indexes without a log."""
     sizes: dict[int, int] = {}
     snapshots: list[int] = []
     indexes: list[tuple[int, str]] = []
+    is_swap_left = False
     with os.scandir(folder) as entries:
         for entry in entries:
             match = _OFFSET_FILE.fullmatch(entry.name)
             if match is None:
                 if entry.name.endswith(_LEFTOVER_SUFFIXES):
                     os.unlink(entry.path)
+                is_swap_left |= entry.name.endswith((SWAP_SUFFIX, SWAP_END_SUFFIX))
             elif match[2] == ".log":
                 sizes[int(match[1])] = entry.stat().st_size
             elif match[2] == ".snapshot":
                 snapshots.append(int(match[1]))
             else:
                 indexes.append((int(match[1]), entry.path))
+    if is_swap_left:
+        recover_swaps(folder)
+        return _list(folder)
     for base_offset, path in indexes:
         if base_offset not in sizes:
             os.unlink(path)

@@ -68,6 +68,11 @@ class LogConfig:
         return "compact" in self.cleanup_policy.split(",")
 
     @property
+    def roll_ms(self) -> int:
+        """The age at which a segment is closed: a record that must be compacted soon may not stay in the active one."""
+        return min(self.segment_ms, self.max_compaction_lag_ms) if self.is_compacting else self.segment_ms
+
+    @property
     def is_log_append_time(self) -> bool:
         """Whether the broker dates the batches instead of the producer."""
         return self.message_timestamp_type == "LogAppendTime"

@@ -6,6 +6,7 @@
     recovery-point-offset-checkpoint    what is surely on disk, per partition
     replication-offset-checkpoint       high watermarks
     log-start-offset-checkpoint         log start offsets that lie inside a segment
+    cleaner-offset-checkpoint           up to where compacted partitions were compacted
     <topic>-<partition>/                one PartitionLog
     <topic>-<partition>.<uuid>-delete/  a deleted one, removed after `file.delete.delay.ms`
 
@@ -52,6 +53,7 @@ CLEAN_SHUTDOWN_FILE: Final = ".kafka_cleanshutdown"
 RECOVERY_POINT_FILE: Final = "recovery-point-offset-checkpoint"
 HIGH_WATERMARK_FILE: Final = "replication-offset-checkpoint"
 LOG_START_FILE: Final = "log-start-offset-checkpoint"
+CLEANER_FILE: Final = "cleaner-offset-checkpoint"
 
 _PARTITION_FOLDER: Final = re.compile(r"([a-zA-Z0-9._-]+)-(\d+)")
 _DELETED_FOLDER: Final = re.compile(r"[a-zA-Z0-9._-]+\.[0-9a-f]{32}-delete")
@@ -117,6 +119,7 @@ class LogDirectory:
         self._recovery_points: dict[TopicPartition, int] = {}
         self._high_watermarks: dict[TopicPartition, int] = {}
         self._log_starts: dict[TopicPartition, int] = {}
+        self._cleaned: dict[TopicPartition, int] = {}
         self._last_retention: tuple[int, int] | None = None  # wall, monotonic
         self._is_closed = False
 
@@ -182,6 +185,7 @@ class LogDirectory:
         self._recovery_points = self._read_checkpoint(RECOVERY_POINT_FILE)
         self._high_watermarks = self._read_checkpoint(HIGH_WATERMARK_FILE)
         self._log_starts = self._read_checkpoint(LOG_START_FILE)
+        self._cleaned = self._read_checkpoint(CLEANER_FILE)
         log.info("data folder opened path=%s partitions=%d clean=%s", self.path, len(self._logs), self.is_clean)
 
     def _read_checkpoint(self, name: str) -> dict[TopicPartition, int]:
@@ -284,7 +288,7 @@ class LogDirectory:
         if partition_log is not None:
             partition_log.abandon()
             self._dirty.pop(partition_log, None)
-        for offsets in (self._recovery_points, self._high_watermarks, self._log_starts):
+        for offsets in (self._recovery_points, self._high_watermarks, self._log_starts, self._cleaned):
             offsets.pop(key, None)
         suffix = f"-{partition}.{uuid.uuid4().hex}-delete"
         name = topic[: _FOLDER_NAME_CHARS_MAX - len(suffix)] + suffix
@@ -385,9 +389,9 @@ class LogDirectory:
         return (now_ms - earlier[0]) - (self._last_retention[1] - earlier[1]) > _CLOCK_JUMP_MS
 
     def write_checkpoints(self) -> None:
-        """Write the three offset checkpoints, and index entries that files lack. Raises OSError.
+        """Write the four offset checkpoints, and index entries that files lack. Raises OSError.
 
-        Call it every `log.flush.offset.checkpoint.interval.ms`; takes three fsyncs, so in a thread of its own the part
+        Call it every `log.flush.offset.checkpoint.interval.ms`; takes some fsyncs, so in a thread of its own the part
         that `start_checkpoints` returns.
         """
         self.start_checkpoints()()
@@ -405,8 +409,26 @@ class LogDirectory:
                 RECOVERY_POINT_FILE: offsets_text(self._recovery_points),
                 HIGH_WATERMARK_FILE: offsets_text(self._high_watermarks),
                 LOG_START_FILE: self._log_starts_text(),
+                CLEANER_FILE: offsets_text(self._cleaned),
             }
         )
+
+    # -- compaction: see `broker.cleaner`
+
+    def compacted_partitions(self) -> list[TopicPartition]:
+        """Those whose topic has the cleanup policy `compact`, opened or not."""
+        compacted = {topic for topic, config in self._configs.items() if config.is_compacting}
+        return [key for key in self._logs if key[0] in compacted]
+
+    def cleaned_offset(self, topic: str, partition: int) -> int:
+        """Up to where the partition was compacted."""
+        return self._cleaned.get((topic, partition), 0)
+
+    def note_cleaned(self, topic: str, partition: int, end_offset: int) -> Callable[[], None]:
+        """The partition is compacted up to there; the returned function writes it down and may run in any thread."""
+        if (topic, partition) in self._logs:
+            self._cleaned[topic, partition] = end_offset
+        return self._checkpoints.gather({CLEANER_FILE: offsets_text(self._cleaned)})
 
     def remove_deleted(self, now_ms: int) -> int:
         """Remove deleted partitions and segments whose delay is over; return how many. May run in any thread.

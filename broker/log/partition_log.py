@@ -8,7 +8,7 @@ import bisect
 import logging
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from pathlib import Path
 from struct import Struct
@@ -42,6 +42,7 @@ from broker.log.segment import (
     DamageFound,
     Segment,
 )
+from broker.log.segment_swap import complete_swap
 from broker.log.time_index import ENTRY_BYTES as TIME_ENTRY_BYTES
 from broker.log.waiters import DurabilityWaiter, DurabilityWaiters, Waiter, Waiters
 from broker.protocol.record_batch import (
@@ -136,6 +137,7 @@ class PartitionLog:
         "config",
         "folder",
         "high_watermark",
+        "is_being_compacted",
         "is_closed",
         "is_dirty",
         "leader_epoch",
@@ -198,6 +200,7 @@ class PartitionLog:
         self._unflushed_sealed: list[Segment] = []
         self._unfinished_paths: list[str] = []
         self._is_folder_new = False
+        self.is_being_compacted = False
         self.is_closed = False
         self.is_dirty = False
         self._flush_due_ms = NEVER_MS
@@ -536,7 +539,7 @@ class PartitionLog:
         first_timestamp_ms = active.first_timestamp_ms() if active.size else -1
         self._is_active_dated = first_timestamp_ms >= 0
         since_ms = first_timestamp_ms if self._is_active_dated else active.created_ms
-        self._roll_above_ms = since_ms + config.segment_ms - jitter_ms
+        self._roll_above_ms = since_ms + config.roll_ms - jitter_ms
 
     def _take_snapshot(self) -> None:
         """Write the producer state as of the log end, so that a start need not read it out of the whole log."""
@@ -557,6 +560,8 @@ class PartitionLog:
         """
         if producer_id_expiration_ms is not None:
             self.producer_state.expire(now_ms, producer_id_expiration_ms)
+        if self.is_being_compacted:  # a crash must not find a swap of segments that are gone; the next check is soon
+            return 0
         count = count_deletable(
             self._segments,
             self.config,
@@ -583,6 +588,42 @@ class PartitionLog:
             return self._ask(segment, Segment.age_timestamp_ms)
         except CorruptMessage:
             return NEVER_MS  # nobody can tell how old it is: keep it
+
+    @property
+    def segments(self) -> Sequence[Segment]:
+        """All segments, the active one last; not to be changed."""
+        return self._segments
+
+    @property
+    def generation(self) -> int:
+        """How often the log was truncated."""
+        return self._generation
+
+    def rescan(self, base_offset: int) -> None:
+        """Compaction met damage in this segment: find out what of it is readable. Raises KafkaStorageError."""
+        segment = self._segment_of(base_offset)
+        self._rescan(segment, DamageFound(f"{segment.path}: damage met by compaction"))
+
+    def replace_segments(self, base_offsets: Sequence[int], size: int, *, now_ms: int) -> None:
+        """Let the compacted segment that lies there as `.swap` files take the place of these; see `segment_swap`.
+
+        Nobody may have taken one of them out of use since the compaction began. Raises OSError: the log is then as
+        broken as the disk, and takes no more batches.
+        """
+        first = bisect.bisect_left(self._segments, base_offsets[0], key=_by_base_offset)
+        old = self._segments[first : first + len(base_offsets)]
+        assert [segment.base_offset for segment in old] == list(base_offsets)
+        new = Segment(
+            self.folder, old[0].base_offset, self._files, created_ms=now_ms, size=size, next_offset=old[-1].next_offset
+        )
+        try:
+            self._retire(old[::-1])  # the first one last: its name is taken over
+            complete_swap(self.folder, new.base_offset)
+        except OSError as error:
+            self._fail(error)
+            raise
+        self._segments[first : first + len(old)] = [new]
+        self.size_bytes += size
 
     def _retire(self, segments: list[Segment]) -> None:
         """Take the files of these segments, and the snapshots at their start, out of use."""

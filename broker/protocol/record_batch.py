@@ -376,7 +376,7 @@ def build_batch(
         count += 1
     if last_offset is not None:
         last_delta = last_offset - base_offset
-    return _assemble(
+    return assemble(
         BatchHeader(
             base_offset=base_offset,
             batch_length=0,
@@ -434,7 +434,7 @@ def recompress(
     except DecodeError as error:
         raise CorruptMessage(str(error)) from error
     attributes = header.attributes & ~CODEC_MASK | codec
-    return _assemble(header._replace(attributes=attributes), compress(codec, body, compression_level))
+    return assemble(header._replace(attributes=attributes), compress(codec, body, compression_level))
 
 
 def stamp_log_append_time(batch: bytearray | memoryview, timestamp_ms: int) -> BatchHeader:
@@ -447,8 +447,8 @@ def stamp_log_append_time(batch: bytearray | memoryview, timestamp_ms: int) -> B
     return header._replace(crc=crc)
 
 
-def _assemble(header: BatchHeader, body: bytes) -> bytes:
-    """Header and records as bytes, with length and checksum put in."""
+def assemble(header: BatchHeader, body: bytes) -> bytes:
+    """Header and encoded records as one batch, with length and checksum put in."""
     checked = _AFTER_CRC.pack(*header[5:]) + body
     length = RECORD_BATCH_HEADER_BYTES - LOG_OVERHEAD_BYTES + len(body)
     return (
