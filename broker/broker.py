@@ -95,7 +95,7 @@ class Broker:
         self._producer_ids = ProducerIds(self._folder)
         self._producer_ids.open()
         self._fetch_sessions = FetchSessions(config.max_incremental_fetch_session_cache_slots)
-        self._groups = GroupCoordinator(OffsetStore(self._offsets_log()), config)
+        self._groups = GroupCoordinator(OffsetStore(self._offsets_log()), config, self._topics)
 
     @property
     def _open_logs(self) -> LogDirectory:
