@@ -14,7 +14,7 @@ from broker.errors import InvalidRegularExpression
 
 REPEAT_MAX: Final = 1_000
 """The highest count in `x{n,m}`, as in RE2."""
-PROGRAM_STEPS_MAX: Final = 20_000
+PROGRAM_STEPS_MAX: Final = 5_000
 DEPTH_MAX: Final = 100
 _DFA_ENTRIES_MAX: Final = 10_000
 
@@ -187,9 +187,10 @@ class _Parser:
                 end = self._text.find("\\E", self._at)
                 quoted = self._text[self._at : end if end >= 0 else None]
                 self._at = len(self._text) if end < 0 else end + 2
-                parts += [self._literal(char) for char in quoted]
-                continue
-            part = self._repeated(self._one())
+                parts += [self._literal(char) for char in quoted[:-1]]
+                part = self._repeated(self._literal(quoted[-1])) if quoted else None
+            else:
+                part = self._repeated(self._one())
             if part is not None:
                 parts.append(part)
         return parts[0] if len(parts) == 1 else _Node("all", tuple(parts))
