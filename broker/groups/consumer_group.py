@@ -22,7 +22,6 @@ from broker.errors import (
     FencedMemberEpoch,
     GroupMaxSizeReached,
     IllegalGeneration,
-    InvalidRegularExpression,
     KafkaError,
     StaleMemberEpoch,
     UnknownMemberId,
@@ -30,6 +29,7 @@ from broker.errors import (
     UnsupportedVersion,
 )
 from broker.groups.assignors import ASSIGNORS, GroupSpec, TopicPartition
+from broker.groups.consumer_group_view import described_group
 from broker.groups.consumer_member import (
     JOIN_EPOCH,
     STATIC_LEAVE_EPOCH,
@@ -38,7 +38,6 @@ from broker.groups.consumer_member import (
     Reconciliation,
 )
 from broker.groups.consumer_records import (
-    ResolvedRegex,
     SavedConsumerGroup,
     by_topic,
     epoch_record,
@@ -46,15 +45,12 @@ from broker.groups.consumer_records import (
     member_record,
     member_tombstones,
     progress_record,
-    regex_record,
-    regex_tombstone,
     target_epoch_record,
     target_record,
 )
 from broker.groups.deadlines import Deadline, DeadlineQueue, Now
+from broker.groups.regex_subscriptions import RegexSubscriptions
 from broker.groups.subscribed_topics import KnownTopic, KnownTopics, metadata_hash
-from broker.groups.topic_pattern import TopicPattern
-from broker.protocol.messages import consumer_group_describe as described
 from broker.protocol.messages.consumer_group_heartbeat import (
     Assignment,
     ConsumerGroupHeartbeatRequest,
@@ -67,13 +63,13 @@ if TYPE_CHECKING:
     from broker.groups.members import Client
     from broker.groups.offsets import PartitionOffset
     from broker.groups.records import OffsetsRecord
+    from broker.protocol.messages.consumer_group_describe import DescribedGroup
 
 log = logging.getLogger("broker.groups")
 
 MEMBER_EPOCH_COMMIT_VERSION: Final = 9  # OffsetCommit
 _RETRY_MS: Final = 1_000
 """When an expiry that the log refused is tried again."""
-_CLASSIC_MEMBER, _CONSUMER_MEMBER = 0, 1  # ConsumerGroupDescribe v1, MemberType
 
 AppendRecords: TypeAlias = Callable[[str, Sequence["OffsetsRecord"], Now], None]
 """Write records of a group as one batch; raises KafkaError when they are not safely there."""
@@ -130,8 +126,7 @@ class ConsumerGroup:
         self._static: dict[str, str] = {}
         """Member ids by instance id."""
         self._owners: dict[TopicPartition, str] = {}
-        self._regexes: dict[str, ResolvedRegex] = {}
-        self._patterns: dict[str, TopicPattern] = {}
+        self._regexes = RegexSubscriptions(group_id, topics)
         self._sessions: dict[str, Deadline] = {}
         self._rebalances: dict[str, Deadline] = {}
         self._unsaved: list[OffsetsRecord] = []
@@ -156,8 +151,7 @@ class ConsumerGroup:
         if request.member_id not in self.members and len(self.members) >= self._config.group_consumer_max_size:
             raise GroupMaxSizeReached("The consumer group has reached its maximum capacity.")
         reported = _partitions(request.topic_partitions)
-        if request.subscribed_topic_regex and request.subscribed_topic_regex not in self._patterns:
-            TopicPattern(request.subscribed_topic_regex)
+        self._regexes.check(request.subscribed_topic_regex)
         replaced_id = self._static.get(request.instance_id or "", request.member_id)
         with self.saving(now):
             if take_over is not None:
@@ -233,16 +227,9 @@ class ConsumerGroup:
         if epoch != member.epoch:
             raise self._stale(member, epoch)
 
-    def describe(self) -> described.DescribedGroup:
+    def describe(self) -> DescribedGroup:
         """The group as ConsumerGroupDescribe shows it."""
-        return described.DescribedGroup(
-            group_id=self.group_id,
-            group_state=self.state,
-            group_epoch=self.epoch,
-            assignment_epoch=self.target_epoch,
-            assignor_name=self._assignor_name(),
-            members=[self._described(member) for member in self.members.values()],
-        )
+        return described_group(self)
 
     @property
     def state(self) -> ConsumerGroupState:
@@ -256,6 +243,12 @@ class ConsumerGroup:
         if all(member.is_reconciled_to(self.target_epoch) for member in self.members.values()):
             return ConsumerGroupState.STABLE
         return ConsumerGroupState.RECONCILING
+
+    @property
+    def assignor_name(self) -> str:
+        """The one that most members ask for, else the broker's first."""
+        votes = Counter(member.assignor for member in self.members.values() if member.assignor is not None)
+        return votes.most_common(1)[0][0] if votes else self._config.group_consumer_assignors[0]
 
     @property
     def is_empty(self) -> bool:
@@ -278,7 +271,7 @@ class ConsumerGroup:
         self._metadata_hash = saved.metadata_hash
         self.target_epoch = saved.target_epoch
         self.targets = {member_id: saved.targets.get(member_id, frozenset()) for member_id in saved.members}
-        self._regexes = dict(saved.regexes)
+        self._regexes.resolved = dict(saved.regexes)
         for member in saved.members.values():
             sound = self._without_conflicts(member)
             self._place(None, sound)
@@ -296,7 +289,7 @@ class ConsumerGroup:
     def tombstones(self) -> list[OffsetsRecord]:
         """The records that delete the group."""
         records = [each for member_id in self.members for each in member_tombstones(self.group_id, member_id)]
-        records += [regex_tombstone(self.group_id, expression) for expression in self._regexes]
+        records += self._regexes.tombstones(self._regexes.resolved)
         return records + (group_tombstones(self.group_id) if self._is_saved else [])
 
     # What those who let members in and out use: this class, and the classic protocol's requests.
@@ -330,11 +323,17 @@ class ConsumerGroup:
         To be called inside `saving`; `before` is the member as it was, without a subscription when it is new.
         """
         self.put(asked)
+        is_current = self._seen_topics_version == self._topics.version
+        if asked is before and is_current and self.epoch == self.target_epoch and asked.is_reconciled_to(self.epoch):
+            return asked  # what nearly every heartbeat comes to
         names_before = set(self.topic_names_of(before))
-        self._follow_topics(
-            lambda: before.topic_names != asked.topic_names or self._reads_other(asked, names_before), now
-        )
-        has_new_subscription = self._reads_other(asked, names_before)
+        regex_topics_before = self._regexes.topics
+        if not is_current or before.topic_regex != asked.topic_regex:
+            self._resolve(topics_changed=not is_current, now=now)
+        has_new_subscription = set(self.topic_names_of(asked)) != names_before
+        has_changed = has_new_subscription or before.topic_names != asked.topic_names
+        if has_changed or not is_current:
+            self._follow_topics(has_changed=has_changed or self._regexes.topics != regex_topics_before)
         if self.epoch > self.target_epoch and self._may_assign(now):
             self._assign(now)
         if has_new_subscription or not asked.is_reconciled_to(self.target_epoch):
@@ -379,7 +378,7 @@ class ConsumerGroup:
             with self.saving(now):
                 for member_id in member_ids:
                     self.take_out(member_id)
-                self._drop_unused_regexes()
+                self._resolve(topics_changed=False, now=now)
                 self.set_epoch(self.epoch + 1, self._hash_of_topics())
         for member_id in member_ids:
             self._forget_deadlines(member_id)
@@ -440,8 +439,9 @@ class ConsumerGroup:
 
     def topic_names_of(self, member: ConsumerMember) -> Collection[str]:
         """The topics that a member reads, by name and by expression."""
-        resolved = self._regexes.get(member.topic_regex) if member.topic_regex else None
-        return member.topic_names if resolved is None else resolved.topics | set(member.topic_names)
+        if not member.topic_regex:
+            return member.topic_names
+        return self._regexes.topics_of(member.topic_regex) | set(member.topic_names)
 
     def topic_of(self, topic_id: bytes) -> KnownTopic | None:
         """The topic of that id."""
@@ -564,15 +564,8 @@ class ConsumerGroup:
 
     # The group's epoch.
 
-    def _follow_topics(self, has_new_subscription: Callable[[], bool], now: Now) -> None:
+    def _follow_topics(self, *, has_changed: bool) -> None:
         """Raise the epoch if a subscription, or a topic that somebody subscribes to, has changed."""
-        is_current = self._seen_topics_version == self._topics.version
-        regexes_before = self._regexes
-        if self._has_regex():
-            self._resolve(now, is_current=is_current)
-        has_changed = has_new_subscription() or _topics_of(self._regexes) != _topics_of(regexes_before)
-        if is_current and not has_changed:
-            return
         topics_hash = self._hash_of_topics()
         if has_changed or topics_hash != self._metadata_hash:
             log.info("group epoch rises group=%s epoch=%d", self.group_id, self.epoch + 1)
@@ -583,55 +576,13 @@ class ConsumerGroup:
         self._undo.append(lambda: setattr(self, "_seen_topics_version", seen))
         self._seen_topics_version = self._topics.version
 
-    def _reads_other(self, member: ConsumerMember, names_before: Collection[str]) -> bool:
-        return set(self.topic_names_of(member)) != names_before
-
-    def _has_regex(self) -> bool:
-        return bool(self._regexes) or any(member.topic_regex for member in self.members.values())
-
-    def _resolve(self, now: Now, *, is_current: bool) -> None:
-        """Find the topics that the expressions in use stand for, as far as that may have changed.
-
-        Differs from Kafka: at once, where Kafka resolves beside the request and looks for new topics every 10 s.
-        """
-        resolved: dict[str, ResolvedRegex] = {}
-        for expression in {member.topic_regex for member in self.members.values() if member.topic_regex}:
-            known = self._regexes.get(expression)
-            if known is not None and is_current:
-                resolved[expression] = known
-                continue
-            topics = self._matching(expression)
-            if known is None or known.topics != topics:
-                known = ResolvedRegex(topics, now.wall_ms)
-                self._unsaved.append(regex_record(self.group_id, expression, known, self._topics.version))
-            resolved[expression] = known
-        self._unsaved += [regex_tombstone(self.group_id, gone) for gone in self._regexes if gone not in resolved]
-        self._set_regexes(resolved)
-
-    def _drop_unused_regexes(self) -> None:
-        used = {member.topic_regex for member in self.members.values()}
-        unused = [expression for expression in self._regexes if expression not in used]
-        if unused:
-            self._unsaved += [regex_tombstone(self.group_id, expression) for expression in unused]
-            self._set_regexes({each: resolved for each, resolved in self._regexes.items() if each in used})
-
-    def _set_regexes(self, regexes: dict[str, ResolvedRegex]) -> None:
-        before = self._regexes
-        self._undo.append(lambda: setattr(self, "_regexes", before))
-        self._regexes = regexes
-        for expression in [each for each in self._patterns if each not in regexes]:
-            del self._patterns[expression]
-
-    def _matching(self, expression: str) -> frozenset[str]:
-        pattern = self._patterns.get(expression)
-        if pattern is None:
-            try:
-                pattern = self._patterns[expression] = TopicPattern(expression)
-            except InvalidRegularExpression as error:
-                # It was checked when it came, so it is from the log of a broker that knows more than this one.
-                log.warning("expression not understood group=%s error=%s", self.group_id, error)
-                return frozenset()
-        return pattern.matching(topic.name for topic in self._topics)
+    def _resolve(self, *, topics_changed: bool, now: Now) -> None:
+        """Find the topics that the expressions in use stand for, as far as that may have changed."""
+        used = {member.topic_regex for member in self.members.values() if member.topic_regex}
+        if used or self._regexes.resolved:
+            before = self._regexes.resolved
+            self._undo.append(lambda: setattr(self._regexes, "resolved", before))
+            self._unsaved += self._regexes.resolve(used, topics_changed=topics_changed, now_ms=now.wall_ms)
 
     def _hash_of_topics(self) -> int:
         names = {name for member in self.members.values() for name in self.topic_names_of(member)}
@@ -657,7 +608,7 @@ class ConsumerGroup:
             for topic_id in topic_ids
             if (topic := self._topics.by_id(topic_id)) is not None
         }
-        targets = ASSIGNORS[self._assignor_name()](
+        targets = ASSIGNORS[self.assignor_name](
             GroupSpec(
                 subscriptions=subscriptions,
                 partition_counts=counts,
@@ -674,13 +625,8 @@ class ConsumerGroup:
             self.group_id,
             self.epoch,
             len(self.members),
-            self._assignor_name(),
+            self.assignor_name,
         )
-
-    def _assignor_name(self) -> str:
-        """The one that most members ask for, else the broker's first."""
-        votes = Counter(member.assignor for member in self.members.values() if member.assignor is not None)
-        return votes.most_common(1)[0][0] if votes else self._config.group_consumer_assignors[0]
 
     def _subscribed_ids(self, member: ConsumerMember) -> frozenset[bytes]:
         found = (self._topics.get(name) for name in self.topic_names_of(member))
@@ -750,32 +696,6 @@ class ConsumerGroup:
             if deadline is not None:
                 deadline.cancel()
 
-    # Describing.
-
-    def _described(self, member: ConsumerMember) -> described.Member:
-        return described.Member(
-            member_id=member.member_id,
-            instance_id=member.instance_id,
-            rack_id=member.rack_id,
-            member_epoch=member.epoch,
-            client_id=member.client.client_id,
-            client_host=member.client.host,
-            subscribed_topic_names=list(member.topic_names),
-            subscribed_topic_regex=member.topic_regex,
-            assignment=self._described_assignment(member.owned),
-            target_assignment=self._described_assignment(self.targets.get(member.member_id, ())),
-            member_type=_CONSUMER_MEMBER if member.classic is None else _CLASSIC_MEMBER,
-        )
-
-    def _described_assignment(self, partitions: Iterable[TopicPartition]) -> described.Assignment:
-        return described.Assignment(
-            topic_partitions=[
-                described.TopicPartitions(topic_id=topic_id, topic_name=topic.name, partitions=indexes)
-                for topic_id, indexes in by_topic(partitions).items()
-                if (topic := self._topics.by_id(topic_id)) is not None
-            ]
-        )
-
 
 def _partitions(topics: list[TopicPartitions] | None) -> frozenset[TopicPartition] | None:
     if topics is None:
@@ -789,7 +709,3 @@ def _assignment(partitions: Iterable[TopicPartition]) -> Assignment:
             TopicPartitions(topic_id=topic_id, partitions=indexes) for topic_id, indexes in by_topic(partitions).items()
         ]
     )
-
-
-def _topics_of(regexes: dict[str, ResolvedRegex]) -> frozenset[str]:
-    return frozenset(topic for resolved in regexes.values() for topic in resolved.topics)
