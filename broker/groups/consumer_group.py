@@ -189,6 +189,7 @@ class ConsumerGroup:
             with self.saving(now):
                 # What it was asked to give up it has given up: it owns only what it will come back to.
                 self.put(replace(member, epoch=STATIC_LEAVE_EPOCH, revoking={}))
+            self.stop_expecting(member)
         else:
             log.info("member leaves group=%s member=%s", self.group_id, member.member_id)
             self.remove([member.member_id], now)
@@ -493,7 +494,8 @@ class ConsumerGroup:
             owner = self.static_member(request.instance_id)
             if owner is None:
                 return member or ConsumerMember(request.member_id)
-            if owner.epoch != STATIC_LEAVE_EPOCH:
+            # A static member of the classic protocol does not say goodbye, so its successor need not wait for that.
+            if owner.epoch != STATIC_LEAVE_EPOCH and owner.classic is None:
                 raise UnreleasedInstanceId(
                     f"Static member {request.member_id} with instance id {request.instance_id} cannot join the group "
                     "because the instance id is owned by a member."
@@ -665,7 +667,7 @@ class ConsumerGroup:
         if member.classic is not None:
             return  # its deadlines are those of its JoinGroup and SyncGroup
         deadline = self._rebalances.get(member.member_id)
-        if member.state is not MemberState.UNREVOKED_PARTITIONS:
+        if member.state is not MemberState.UNREVOKED_PARTITIONS or not member.revoking:
             if deadline is not None:
                 deadline.cancel()
         elif deadline is None or deadline.at_ms is None or before.revoking != member.revoking:

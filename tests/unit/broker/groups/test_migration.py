@@ -233,3 +233,11 @@ def test_a_connect_worker_cannot_join_a_consumer_group(driver: MixedDriver) -> N
 def test_subscriptions_of_newer_versions_are_read_as_far_as_they_are_known() -> None:
     newer = b"\0\x09" + encode(ConsumerProtocolSubscription(topics=["t"], rack_id="r"), 3)
     assert (read_subscription(newer).topics, read_subscription(newer).rack_id) == (["t"], "r")
+
+
+def test_a_static_member_comes_back_with_the_new_protocol_and_keeps_its_partitions(driver: MixedDriver) -> None:
+    joined = driver.join_classic(instance_id="i")
+    driver.sync_classic(joined.member_id, 1, 0, 1, 2, 3)
+    answer = driver.enter("new", instance_id="i")
+    assert given(answer) == {0, 1, 2, 3}
+    assert [member.member_type for member in driver.shown().members] == [1]
