@@ -56,8 +56,14 @@ _CHOICES: Final = {
     "authorizer.class.name": ("org.apache.kafka.metadata.authorizer.StandardAuthorizer",),
     "caudal.flush.mode": ("interval", "never", "always"),
     "compression.type": ("uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"),
+    "group.consumer.migration.policy": ("disabled", "upgrade", "downgrade", "bidirectional"),
     "log.message.timestamp.type": ("CreateTime", "LogAppendTime"),
     "ssl.client.auth": ("none", "requested", "required"),
+}
+
+_LIST_CHOICES: Final = {
+    # Differs from Kafka: assignors of one's own are not loaded, because a Java class cannot be.
+    "group.consumer.assignors": ("uniform", "range"),
 }
 
 _AT_LEAST: Final = {
@@ -65,6 +71,10 @@ _AT_LEAST: Final = {
     "caudal.partitions.max": 1,
     "default.replication.factor": 1,
     "fetch.max.bytes": 1024,
+    "group.consumer.assignment.interval.ms": 0,
+    "group.consumer.heartbeat.interval.ms": 1,
+    "group.consumer.max.size": 1,
+    "group.consumer.session.timeout.ms": 1,
     "group.initial.rebalance.delay.ms": 0,
     "group.max.session.timeout.ms": 1,
     "group.max.size": 1,
@@ -157,6 +167,12 @@ class BrokerConfig:
     default_replication_factor: int = 1
     delete_topic_enable: bool = True
     fetch_max_bytes: int = 57_671_680
+    group_consumer_assignment_interval_ms: int = 1_000
+    group_consumer_assignors: tuple[str, ...] = ("uniform", "range")
+    group_consumer_heartbeat_interval_ms: int = 5_000
+    group_consumer_max_size: int = 2**31 - 1
+    group_consumer_migration_policy: str = "bidirectional"
+    group_consumer_session_timeout_ms: int = 45_000
     group_initial_rebalance_delay_ms: int = 0
     group_max_session_timeout_ms: int = 1_800_000
     group_max_size: int = 2**31 - 1
@@ -210,7 +226,8 @@ def broker_config(given: Mapping[str, str]) -> BrokerConfig:
     for attribute, name in _EFFECTIVE.items():
         definition = DEFINITIONS[name]
         text = given.get(name) or definition.default
-        typed[attribute] = None if text is None else typed_value(definition, text)
+        value = None if text is None else typed_value(definition, text)
+        typed[attribute] = tuple(value) if isinstance(value, list) else value
     return BrokerConfig(**typed, listeners=_listeners(given), given=dict(given))
 
 
@@ -303,6 +320,8 @@ def _check(name: str, text: str) -> None:
     name = definition.name
     if name in _CHOICES and value not in _CHOICES[name]:
         raise ConfigError(f"{name}={text}: expected one of {', '.join(_CHOICES[name])}")
+    if name in _LIST_CHOICES and isinstance(value, list) and not set(value) <= set(_LIST_CHOICES[name]):
+        raise ConfigError(f"{name}={text}: expected some of {', '.join(_LIST_CHOICES[name])}")
     if name in _AT_LEAST and isinstance(value, int) and value < _AT_LEAST[name]:
         raise ConfigError(f"{name}={text}: expected at least {_AT_LEAST[name]}")
 

@@ -206,6 +206,10 @@ class ClassicGroup:
         return self.protocol_type == CONSUMER_PROTOCOL_TYPE
 
     @property
+    def is_empty(self) -> bool:
+        return self.state is GroupState.EMPTY
+
+    @property
     def has_pending_members(self) -> bool:
         return bool(self._pending)
 
@@ -249,7 +253,11 @@ class ClassicGroup:
         if len(self.members) > self._config.group_max_size:
             self._prepare_rebalance(now)
 
-    def close(self) -> None:
+    def begin_rebalance(self, now: Now) -> None:
+        """Have all members join again: the group was another kind of group until now."""
+        self._prepare_rebalance(now)
+
+    def close(self, error_code: int = NotCoordinator.code) -> None:
         """Become Dead: forget all deadlines; who waits for an answer is sent to look for the coordinator."""
         self.state = GroupState.DEAD
         for deadline in (self._join_deadline, self._sync_deadline, *self._pending.values()):
@@ -257,7 +265,7 @@ class ClassicGroup:
         self._pending.clear()
         for member in self.members:
             member.session.cancel()
-            self._answer_waiting(member, NotCoordinator.code)
+            self._answer_waiting(member, error_code)
 
     # Joining.
 

@@ -34,10 +34,15 @@ from broker.errors import (
     UnknownServerError,
     UnknownTopicOrPartition,
 )
-from broker.groups.classic_group import ClassicGroup, GroupState
+from broker.groups import classic_members
+from broker.groups.classic_group import ClassicGroup
+from broker.groups.consumer_group import ConsumerGroup
+from broker.groups.consumer_groups import ConsumerGroups
+from broker.groups.consumer_records import SavedConsumerGroup, replay
 from broker.groups.deadlines import DeadlineQueue, Now
 from broker.groups.members import Client, JoinReply, SyncReply
 from broker.groups.offsets import OFFSETS_TOPIC, OffsetStore, PartitionOffset, WhenDurable
+from broker.groups.subscribed_topics import NoTopics
 from broker.protocol.messages.join_group import JoinGroupResponse
 from broker.protocol.messages.leave_group import MemberResponse
 from broker.protocol.messages.list_groups import ListedGroup
@@ -46,6 +51,12 @@ from broker.protocol.messages.sync_group import SyncGroupResponse
 if TYPE_CHECKING:
     from broker.config import BrokerConfig
     from broker.groups.records import CommittedOffset
+    from broker.groups.subscribed_topics import KnownTopics
+    from broker.protocol.messages.consumer_group_describe import DescribedGroup as DescribedConsumerGroup
+    from broker.protocol.messages.consumer_group_heartbeat import (
+        ConsumerGroupHeartbeatRequest,
+        ConsumerGroupHeartbeatResponse,
+    )
     from broker.protocol.messages.consumer_offsets import GroupMetadataValue
     from broker.protocol.messages.describe_groups import DescribedGroup
     from broker.protocol.messages.heartbeat import HeartbeatRequest
@@ -56,6 +67,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("broker.groups")
 
 CLASSIC_GROUP_TYPE: Final = "classic"
+CONSUMER_GROUP_TYPE: Final = "consumer"
 _OFFSETS_PER_STEP: Final = 2_000
 """How many offsets one tick looks at for expiry, so that many groups do not hold up the event loop."""
 
@@ -76,11 +88,19 @@ _WRITE_ERRORS: Final[Mapping[type[KafkaError], type[KafkaError]]] = {
 class GroupCoordinator:
     """All groups. Methods raise KafkaError to refuse a request, as the protocol's error code."""
 
-    def __init__(self, store: OffsetStore, config: BrokerConfig) -> None:
+    def __init__(self, store: OffsetStore, config: BrokerConfig, topics: KnownTopics | None = None) -> None:
         self._store = store
         self._config = config
-        self._groups: dict[str, ClassicGroup] = {}
+        self._groups: dict[str, ClassicGroup | ConsumerGroup] = {}
         self._deadlines = DeadlineQueue()
+        self._consumer_groups = ConsumerGroups(
+            self._groups,
+            store=store,
+            config=config,
+            topics=NoTopics() if topics is None else topics,
+            deadlines=self._deadlines,
+            new_classic=self._new_classic,
+        )
         self._retention = self._deadlines.deadline(self._begin_expiry)
         self._last_round = Now(0, 0)
         """When the last round of expiry began, or the groups were loaded."""
@@ -97,11 +117,18 @@ class GroupCoordinator:
     def load_in_steps(self, now: Now) -> Iterator[None]:
         """As `load`, but yields every few milliseconds so that other work can go on meanwhile."""
         saved: dict[str, GroupMetadataValue] = {}
-        yield from self._store.load(saved.__setitem__)
+        consumer_records: list[tuple[bytes, bytes]] = []
+        yield from self._store.load(saved.__setitem__, lambda key, value: consumer_records.append((key, value)))
+        consumer_groups: dict[str, SavedConsumerGroup] = {}
+        for unreadable in replay(consumer_groups, consumer_records):
+            log.error("record of %s cannot be read error=%s", OFFSETS_TOPIC, unreadable)
+        self._consumer_groups.restore(consumer_groups, now)
         for group_id in self._store.group_ids():
-            self._find_or_create(group_id)
+            self._groups.setdefault(group_id, self._new_classic(group_id))
         for group_id, value in saved.items():
-            self._find_or_create(group_id).restore(value, now)
+            group = self._find_or_create(group_id)
+            if isinstance(group, ClassicGroup):
+                group.restore(value, now)
         self._last_round = now
         self._retention.set(now.monotonic_ms + self._config.offsets_retention_check_interval_ms)
         self._refusal = None
@@ -117,12 +144,22 @@ class GroupCoordinator:
             timeout_ms = request.session_timeout_ms
             if not config.group_min_session_timeout_ms <= timeout_ms <= config.group_max_session_timeout_ms:
                 raise InvalidSessionTimeout(f"session timeout of {timeout_ms} ms is outside the broker's limits")
-            if request.member_id:
-                group = self._of_member(request.group_id, request.member_id)
+            known = self._groups.get(request.group_id)
+            if isinstance(known, ConsumerGroup):
+                if not known.is_empty:
+                    reply(
+                        classic_members.join(
+                            known, request, client=client, api_version=api_version, config=config, now=now
+                        )
+                    )
+                    return
+                group = self._consumer_groups.make_classic(known, now)
+            elif request.member_id:
+                group = self._classic_of_member(request.group_id, request.member_id)
             else:
                 # Differs from Kafka: a new group is written to the log with its first assignment or offset, not when a
                 # member asks for an id, because clients that only ask would fill the log.
-                group = self._find_or_create(request.group_id)
+                group = known or self._put_classic(request.group_id)
             group.join(request, client=client, api_version=api_version, now=now, reply=reply)
         except KafkaError as error:
             reply(JoinGroupResponse(error_code=error.code, member_id=request.member_id, protocol_name=None))
@@ -131,7 +168,11 @@ class GroupCoordinator:
         """SyncGroup: `reply` gets the assignment now, or when the leader has sent it. Does not raise KafkaError."""
         try:
             self._check_group_id(request.group_id)
-            self._of_member(request.group_id, request.member_id).sync(request, now=now, reply=reply)
+            group = self._of_member(request.group_id, request.member_id)
+            if isinstance(group, ConsumerGroup):
+                reply(classic_members.sync(group, request, now=now))
+            else:
+                group.sync(request, now=now, reply=reply)
         except KafkaError as error:
             reply(SyncGroupResponse(error_code=error.code))
 
@@ -142,12 +183,17 @@ class GroupCoordinator:
         except CoordinatorLoadInProgress:
             return  # members would rejoin for nothing: their sessions begin anew when the groups are loaded
         group = self._of_member(request.group_id, request.member_id)
+        if isinstance(group, ConsumerGroup):
+            classic_members.heartbeat(group, request, now)
+            return
         group.heartbeat(request.member_id, request.generation_id, request.group_instance_id, now)
 
     def leave(self, group_id: str, leaving: list[MemberIdentity], now: Now) -> list[MemberResponse]:
         """LeaveGroup: one answer for each member."""
         self._check_group_id(group_id)
         group = self._groups.get(group_id)
+        if isinstance(group, ConsumerGroup):
+            return classic_members.leave(group, leaving, now)
         if group is not None:
             return group.leave(leaving, now)
         return [
@@ -158,6 +204,17 @@ class GroupCoordinator:
             )
             for member in leaving
         ]
+
+    def consumer_heartbeat(
+        self, request: ConsumerGroupHeartbeatRequest, *, client: Client, api_version: int, now: Now
+    ) -> ConsumerGroupHeartbeatResponse:
+        """ConsumerGroupHeartbeat: join, stay in or leave a KIP-848 group."""
+        self._consumer_groups.check(request, api_version)
+        self._check_served()
+        try:
+            return self._consumer_groups.heartbeat(request, client=client, now=now)
+        except KafkaError as error:
+            raise _for_members(error) from error
 
     # Offsets.
 
@@ -170,6 +227,7 @@ class GroupCoordinator:
         group_instance_id: str | None,
         generation_id: int,
         now: Now,
+        api_version: int = 9,
     ) -> list[int]:
         """OffsetCommit: one error code for each commit. Those with code 0 are in the log when this returns.
 
@@ -179,10 +237,25 @@ class GroupCoordinator:
         # An empty group id is allowed here, unlike elsewhere: consumers without a group id used to commit under it.
         self._check_served()
         group = self._groups.get(group_id)
-        if group is not None:
+        stale: list[int] | None = None
+        if isinstance(group, ConsumerGroup):
+            stale = group.commit_errors(commits, member_id=member_id, epoch=generation_id, api_version=api_version)
+        elif group is not None:
             group.check_commit(member_id, group_instance_id, generation_id, now)
         elif generation_id >= 0:
             raise GroupIdNotFound(f"Group {group_id} not found.")
+        if stale is not None and any(stale):
+            return self._commit_those_in_time(group_id, commits, stale, now)
+        return self._commit(group_id, commits, now)
+
+    def _commit_those_in_time(
+        self, group_id: str, commits: Sequence[PartitionOffset], stale: Sequence[int], now: Now
+    ) -> list[int]:
+        in_time = [commit for commit, error in zip(commits, stale, strict=True) if error == NONE]
+        committed = iter(self._commit(group_id, in_time, now))
+        return [error or next(committed) for error in stale]
+
+    def _commit(self, group_id: str, commits: Sequence[PartitionOffset], now: Now) -> list[int]:
         metadata_chars_max = self._config.offset_metadata_max_bytes
         accepted = [commit for commit in commits if len(commit.committed.metadata) <= metadata_chars_max]
         if accepted:
@@ -190,8 +263,7 @@ class GroupCoordinator:
                 self._store.commit(group_id, accepted, now)
             except KafkaError as error:
                 raise _for_members(error) from error
-            if group is None:
-                self._find_or_create(group_id)
+            self._find_or_create(group_id)
         if len(accepted) == len(commits):
             return [NONE] * len(commits)
         return [
@@ -213,6 +285,15 @@ class GroupCoordinator:
         self._check_served()
         return self._store.of_group(group_id)
 
+    def check_fetch(self, group_id: str, member_id: str | None, member_epoch: int) -> None:
+        """OffsetFetch v9 and above: whether this caller may read a KIP-848 group's offsets.
+
+        Raises UnknownMemberId or StaleMemberEpoch.
+        """
+        group = self._groups.get(group_id)
+        if isinstance(group, ConsumerGroup):
+            group.check_fetch(member_id, member_epoch)
+
     def delete_offsets(self, group_id: str, partitions: Sequence[tuple[str, int]], now: Now) -> list[int]:
         """OffsetDelete: one error code for each partition; those of topics that the group reads are refused.
 
@@ -220,7 +301,7 @@ class GroupCoordinator:
         """
         self._check_group_id(group_id)
         group = self._known(group_id)
-        if group.state is not GroupState.EMPTY and not group.uses_consumer_protocol:
+        if not group.is_empty and not group.uses_consumer_protocol:
             raise NonEmptyGroup(f"group '{group_id}' has members")
         free = [(topic, partition) for topic, partition in partitions if not group.is_subscribed_to(topic)]
         try:
@@ -245,32 +326,39 @@ class GroupCoordinator:
     # Administration.
 
     def describe(self, group_id: str) -> DescribedGroup:
-        """DescribeGroups; raises GroupIdNotFound."""
+        """DescribeGroups; raises GroupIdNotFound, for a consumer group too."""
         self._check_served()
-        return self._known(group_id).describe()
+        group = self._known(group_id)
+        if isinstance(group, ConsumerGroup):
+            raise GroupIdNotFound(f"Group {group_id} is not a classic group.")
+        return group.describe()
+
+    def describe_consumer_group(self, group_id: str) -> DescribedConsumerGroup:
+        """ConsumerGroupDescribe; raises GroupIdNotFound, for a classic group too."""
+        self._check_served()
+        return self._consumer_groups.describe(group_id)
 
     def list_groups(self, states: Collection[str] = (), types: Collection[str] = ()) -> list[ListedGroup]:
         """ListGroups, in these states and of these types (in any case; none named means all)."""
         self._check_served()
-        if types and CLASSIC_GROUP_TYPE not in {group_type.lower() for group_type in types}:
-            return []
+        wanted_types = {group_type.lower() for group_type in types}
         wanted = {state.lower() for state in states}
         return [
             ListedGroup(
                 group_id=group.group_id,
-                protocol_type=group.protocol_type or "",
+                protocol_type=_protocol_type(group),
                 group_state=group.state,
-                group_type=CLASSIC_GROUP_TYPE,
+                group_type=_type_of(group),
             )
             for group in self._groups.values()
-            if not wanted or group.state.lower() in wanted
+            if (not wanted or group.state.lower() in wanted) and (not wanted_types or _type_of(group) in wanted_types)
         ]
 
     def delete_group(self, group_id: str, now: Now) -> None:
         """DeleteGroups: forget a group and its offsets; raises GroupIdNotFound or NonEmptyGroup."""
         self._check_served()
         group = self._known(group_id)
-        if group.state is not GroupState.EMPTY:
+        if not group.is_empty:
             raise NonEmptyGroup(f"group '{group_id}' has members")
         try:
             self._forget(group, now)
@@ -308,25 +396,32 @@ class GroupCoordinator:
             raise InvalidGroupId("the group id is empty")
         self._check_served()
 
-    def _of_member(self, group_id: str, member_id: str) -> ClassicGroup:
+    def _of_member(self, group_id: str, member_id: str) -> ClassicGroup | ConsumerGroup:
         group = self._groups.get(group_id)
         if group is None:
             raise UnknownMemberId(f"no group '{group_id}', so no member '{member_id}' in it")
         return group
 
-    def _known(self, group_id: str) -> ClassicGroup:
+    def _classic_of_member(self, group_id: str, member_id: str) -> ClassicGroup:
+        group = self._of_member(group_id, member_id)
+        assert isinstance(group, ClassicGroup), "consumer groups are asked apart"
+        return group
+
+    def _known(self, group_id: str) -> ClassicGroup | ConsumerGroup:
         group = self._groups.get(group_id)
         if group is None:
             raise GroupIdNotFound(f"Group {group_id} not found.")
         return group
 
-    def _find_or_create(self, group_id: str) -> ClassicGroup:
-        group = self._groups.get(group_id)
-        if group is None:
-            group = self._groups[group_id] = ClassicGroup(
-                group_id, config=self._config, deadlines=self._deadlines, save=self._save_group
-            )
+    def _find_or_create(self, group_id: str) -> ClassicGroup | ConsumerGroup:
+        return self._groups.get(group_id) or self._put_classic(group_id)
+
+    def _put_classic(self, group_id: str) -> ClassicGroup:
+        group = self._groups[group_id] = self._new_classic(group_id)
         return group
+
+    def _new_classic(self, group_id: str) -> ClassicGroup:
+        return ClassicGroup(group_id, config=self._config, deadlines=self._deadlines, save=self._save_group)
 
     def _save_group(self, group_id: str, value: GroupMetadataValue, now: Now) -> None:
         try:
@@ -334,8 +429,9 @@ class GroupCoordinator:
         except KafkaError as error:
             raise _for_members(error) from error
 
-    def _forget(self, group: ClassicGroup, now: Now) -> None:
-        self._store.delete_group(group.group_id, now)
+    def _forget(self, group: ClassicGroup | ConsumerGroup, now: Now) -> None:
+        others = group.tombstones() if isinstance(group, ConsumerGroup) else ()
+        self._store.delete_group(group.group_id, now, others)
         group.close()
         del self._groups[group.group_id]
 
@@ -366,7 +462,7 @@ class GroupCoordinator:
             except KafkaError as error:
                 log.warning("expired offsets not deleted group=%s error=%s", group.group_id, error)
 
-    def _expire_offsets(self, group: ClassicGroup, now: Now) -> None:
+    def _expire_offsets(self, group: ClassicGroup | ConsumerGroup, now: Now) -> None:
         committed = self._store.of_group(group.group_id)
         expired = [
             (topic, partition)
@@ -376,20 +472,28 @@ class GroupCoordinator:
             if self._is_expired(group, offset, now)
         ]
         is_left_empty = len(expired) == sum(map(len, committed.values()))
-        if is_left_empty and group.state is GroupState.EMPTY and not group.has_pending_members:
+        if is_left_empty and group.is_empty and not group.has_pending_members:
             log.info("group expired group=%s offsets=%d", group.group_id, len(expired))
             self._forget(group, now)
         elif expired:
             log.info("offsets expired group=%s offsets=%d", group.group_id, len(expired))
             self._store.delete(group.group_id, expired, now)
 
-    def _is_expired(self, group: ClassicGroup, committed: CommittedOffset, now: Now) -> bool:
+    def _is_expired(self, group: ClassicGroup | ConsumerGroup, committed: CommittedOffset, now: Now) -> bool:
         since_ms = group.retained_since_ms(committed.committed_ms)
         if since_ms is None:
             return False
         if committed.expires_ms is not None:
             return now.wall_ms >= committed.expires_ms
         return now.wall_ms - since_ms >= self._config.offsets_retention_minutes * 60_000
+
+
+def _type_of(group: ClassicGroup | ConsumerGroup) -> str:
+    return CONSUMER_GROUP_TYPE if isinstance(group, ConsumerGroup) else CLASSIC_GROUP_TYPE
+
+
+def _protocol_type(group: ClassicGroup | ConsumerGroup) -> str:
+    return CONSUMER_GROUP_TYPE if isinstance(group, ConsumerGroup) else group.protocol_type or ""
 
 
 def _for_members(error: KafkaError) -> KafkaError:

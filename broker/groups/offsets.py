@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
 from broker.errors import KafkaError
+from broker.groups.consumer_records import is_consumer_group_key
 from broker.groups.records import (
     CommittedOffset,
     OffsetsRecord,
@@ -78,8 +79,14 @@ class OffsetStore:
         self._saved_groups: set[str] = set()
         """Groups with a metadata record in the log."""
 
-    def load(self, on_group: Callable[[str, GroupMetadataValue], None]) -> Iterator[None]:
+    def load(
+        self,
+        on_group: Callable[[str, GroupMetadataValue], None],
+        on_consumer_group: Callable[[bytes, bytes], None] | None = None,
+    ) -> Iterator[None]:
         """Replay the log; `on_group` gets every group that has a metadata record.
+
+        `on_consumer_group` gets the live records (key and value) that KIP-848 groups are kept in.
 
         Yields from time to time, so that a caller with other work can go about it. A record that cannot be read is
         logged and passed over: one damaged record must not take all groups down.
@@ -94,7 +101,10 @@ class OffsetStore:
                 yield
         for read_count, (key, value) in enumerate(latest.items(), start=1):
             try:
-                self._replay(key, value, on_group)
+                if on_consumer_group is not None and is_consumer_group_key(key):
+                    on_consumer_group(key, value)
+                else:
+                    self._replay(key, value, on_group)
             except DecodeError as error:
                 log.error("record of %s cannot be read key=%s error=%s", OFFSETS_TOPIC, key.hex(), error)
             if read_count % _RECORDS_PER_STEP == 0:
@@ -151,13 +161,30 @@ class OffsetStore:
         if not topics:
             del self._offsets[group_id]
 
-    def save_group(self, group_id: str, value: GroupMetadataValue, now: Now) -> None:
-        """Store a group's metadata. Raises KafkaError."""
-        self._log.append(group_id, [group_record(group_id, value)], wall_ms=now.wall_ms)
+    def append(self, group_id: str, records: Sequence[OffsetsRecord], now: Now) -> None:
+        """Store other records of a group as one batch. Raises KafkaError."""
+        self._log.append(group_id, records, wall_ms=now.wall_ms)
+
+    def has_classic_record(self, group_id: str) -> bool:
+        """Whether the log holds a metadata record of the group."""
+        return group_id in self._saved_groups
+
+    def classic_record_deleted(self, group_id: str) -> None:
+        """The group's metadata record was deleted by records of somebody else."""
+        self._saved_groups.discard(group_id)
+
+    def save_group(
+        self, group_id: str, value: GroupMetadataValue, now: Now, *, after: Sequence[OffsetsRecord] = ()
+    ) -> None:
+        """Store a group's metadata, in one batch with the records that go before. Raises KafkaError."""
+        self._log.append(group_id, [*after, group_record(group_id, value)], wall_ms=now.wall_ms)
         self._saved_groups.add(group_id)
 
-    def delete_group(self, group_id: str, now: Now) -> None:
-        """Delete a group's metadata and all its offsets in one batch. Raises KafkaError; then all is still there."""
+    def delete_group(self, group_id: str, now: Now, others: Sequence[OffsetsRecord] = ()) -> None:
+        """Delete a group's metadata and all its offsets in one batch, with the tombstones of its `others`.
+
+        Raises KafkaError; then all is still there.
+        """
         tombstones = [
             offset_tombstone(group_id, topic, partition)
             for topic, partitions in self.of_group(group_id).items()
@@ -165,6 +192,7 @@ class OffsetStore:
         ]
         if group_id in self._saved_groups:
             tombstones.append(group_tombstone(group_id))
+        tombstones += others
         if tombstones:
             self._log.append(group_id, tombstones, wall_ms=now.wall_ms)
         self._offsets.pop(group_id, None)

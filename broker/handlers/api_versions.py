@@ -23,8 +23,17 @@ from broker.protocol.messages.api_versions import (
 METADATA_VERSION: Final = "metadata.version"
 METADATA_VERSION_MIN: Final = 7
 METADATA_VERSION_MAX: Final = 30
-"""What Apache Kafka 4.3 announces. Features that clients act upon (transaction.version, group.version, share.version)
-are announced together with the APIs they stand for."""
+"""What Apache Kafka 4.3 announces."""
+
+FEATURES: Final = {
+    METADATA_VERSION: range(METADATA_VERSION_MIN, METADATA_VERSION_MAX + 1),
+    "group.version": range(2),
+}
+"""Levels by feature; the highest is in force. Those that clients act upon (group.version: KIP-848, transaction.version,
+share.version) are announced together with the APIs they stand for, never without."""
+
+ZERO_LEVEL_VERSION: Final = 4
+"""The first version that may name features whose lowest level is 0 (KIP-1022); older clients break on them."""
 
 _SOFTWARE: Final = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
 
@@ -42,16 +51,13 @@ def api_versions(request: ApiVersionsRequest, context: RequestContext) -> ApiVer
             for _, api in sorted(served_apis.items())
         ],
         supported_features=[
-            SupportedFeatureKey(
-                name=METADATA_VERSION, min_version=METADATA_VERSION_MIN, max_version=METADATA_VERSION_MAX
-            )
+            SupportedFeatureKey(name=name, min_version=levels[0], max_version=levels[-1])
+            for name, levels in FEATURES.items()
+            if levels[0] > 0 or context.api_version >= ZERO_LEVEL_VERSION
         ],
         finalized_features_epoch=1,
         finalized_features=[
-            FinalizedFeatureKey(
-                name=METADATA_VERSION,
-                min_version_level=METADATA_VERSION_MAX,
-                max_version_level=METADATA_VERSION_MAX,
-            )
+            FinalizedFeatureKey(name=name, min_version_level=levels[-1], max_version_level=levels[-1])
+            for name, levels in FEATURES.items()
         ],
     )

@@ -79,6 +79,7 @@ def _error_codes(
             group_instance_id=request.group_instance_id,
             generation_id=request.generation_id_or_member_epoch,
             now=now,
+            api_version=context.api_version,
         )
     except GroupIdNotFound as error:
         # Clients of older versions expect what they were told before groups could be missing.

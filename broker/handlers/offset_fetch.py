@@ -79,6 +79,7 @@ def offset_fetch(request: OffsetFetchRequest, context: RequestContext) -> Offset
 def _group(asked: OffsetFetchRequestGroup, context: RequestContext) -> OffsetFetchResponseGroup:
     try:
         committed = context.groups.committed_offsets(asked.group_id)
+        context.groups.check_fetch(asked.group_id, asked.member_id, asked.member_epoch)
     except KafkaError as error:
         return OffsetFetchResponseGroup(group_id=asked.group_id, error_code=error.code)
     if asked.topics is None:

@@ -1,6 +1,8 @@
 """franz-go, the Go client, against our broker, unchanged."""
 
 import pytest
+from confluent_kafka import ConsumerGroupType
+from confluent_kafka.admin import AdminClient
 
 from caudal.testing import Broker
 from tests.interop.conftest import FranzGo
@@ -42,3 +44,13 @@ def test_two_members_share_a_group(franz_go: FranzGo, broker: Broker) -> None:
 
 def test_auto_created_topic_is_usable_at_once(franz_go: FranzGo, broker: Broker) -> None:
     assert len(finish(franz_go(broker.bootstrap_servers, "produce", "franz-new", "10", "x"))) == 10
+
+
+def test_the_consumer_protocol_when_it_is_opted_in(franz_go: FranzGo, broker: Broker) -> None:
+    broker.create_topic("franz-848", partitions=3)
+    acknowledged = finish(franz_go(broker.bootstrap_servers, "produce", "franz-848", "300", "go"))
+    rows = finish(franz_go(broker.bootstrap_servers, "consume-848", "franz-848", "gophers-848", "300"))
+    assert {row.split(" ")[2] for row in rows} == set(acknowledged)
+    admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
+    described = admin.describe_consumer_groups(["gophers-848"])["gophers-848"].result()
+    assert described.type is ConsumerGroupType.CONSUMER

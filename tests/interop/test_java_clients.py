@@ -44,6 +44,21 @@ def test_compressed_records_come_back_as_they_were(java_tools: JavaTools, broker
     assert consume(java_tools, broker, f"compressed-{codec}", 200) == lines
 
 
+def test_the_consumer_protocol_of_kip_848(java_tools: JavaTools, broker: Broker) -> None:
+    broker.create_topic("kip848", partitions=3)
+    lines = [f"line {number}" for number in range(300)]
+    produce(java_tools, broker, "kip848", lines)
+    modern = ("--group", "moderns", "--command-property", "group.protocol=consumer")
+    assert sorted(consume(java_tools, broker, "kip848", 300, *modern)) == sorted(lines)
+    where = ("--bootstrap-server", broker.bootstrap_servers)
+    listed = java_tools.run("consumer-groups", *where, "--list", "--type", "consumer", "--state").stdout
+    assert re.search(r"moderns\s+Consumer\s+Empty", listed), listed
+    described = java_tools.run("consumer-groups", *where, "--describe", "--group", "moderns").stdout
+    assert len(re.findall(r"moderns\s+kip848\s+\d\s+\d+\s+\d+\s+0\b", described)) == 3, described
+    deleted = java_tools.run("consumer-groups", *where, "--delete", "--group", "moderns").stdout
+    assert "successful" in deleted
+
+
 def test_two_java_consumers_share_a_group(java_tools: JavaTools, broker: Broker) -> None:
     broker.create_topic("shared", partitions=4)
     members = [
