@@ -67,22 +67,24 @@ class SaslConnection(Connection):
 class SaslProtocol(ClientProtocol):
     """The socket of such a connection."""
 
-    __slots__ = ("_is_limited", "_login")
+    __slots__ = ("_context", "_is_limited", "_login")
 
     def __init__(self, server: Server, listener: Listener) -> None:
         super().__init__(server, listener)
         self._reader.limit(min(server.config.sasl_server_max_receive_size, server.config.socket_request_max_bytes), 0)
         self._login: Login | None = None
+        self._context: RequestContext | None = None
         self._is_limited = True
 
     def _converse(self, context: RequestContext) -> Connection:
+        self._context = context
         login = self._login = context.login
         assert login is not None, "a listener with SASL gives its context a login"
         return SaslConnection(context, self._server.routes, login)
 
     def _answer(self, frame: memoryview) -> None:
         super()._answer(frame)
-        if self._is_limited or self._login is None:
+        if self._is_limited:
             self._after_login_message()
 
     def _deliver(self, response: Any) -> None:
@@ -97,6 +99,9 @@ class SaslProtocol(ClientProtocol):
         if login.is_complete:
             self._is_limited = False
             self._reader.limit(self._server.config.socket_request_max_bytes)
+            if login.deadline_ms is None and self._context is not None:
+                # Logged in for as long as it lasts: from here on a request costs what it costs without login.
+                self._connection = Connection(self._context, self._server.routes)
         elif login.has_failed and not self.is_waiting:
             # SaslHandshake named a mechanism that is not served: its answer goes out, the close takes its time.
             self._read(False)
