@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from broker.metadata.dynamic_configs import DynamicConfigs
     from broker.metadata.topics import TopicRegistry
     from broker.producer_ids import ProducerIds
+    from broker.transactions import TransactionCoordinator
 
 log = logging.getLogger("broker.dispatch")
 
@@ -85,6 +86,7 @@ class RequestContext:
     logs: LogDirectory
     groups: GroupCoordinator
     producer_ids: ProducerIds
+    transactions: TransactionCoordinator
     fetch_sessions: FetchSessions
 
     # The connection.

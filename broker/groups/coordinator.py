@@ -7,6 +7,7 @@ clock or an event loop: time comes in as `Now`, and whoever owns the coordinator
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from broker.errors import (
     CoordinatorNotAvailable,
     GroupIdNotFound,
     GroupSubscribedToTopic,
+    IllegalGeneration,
     InvalidGroupId,
     InvalidSessionTimeout,
     KafkaError,
@@ -28,6 +30,7 @@ from broker.errors import (
     NotEnoughReplicas,
     NotLeaderOrFollower,
     OffsetMetadataTooLarge,
+    RebalanceInProgress,
     RecordListTooLarge,
     RequestTimedOut,
     UnknownMemberId,
@@ -199,6 +202,55 @@ class GroupCoordinator:
             for commit in commits
         ]
 
+    def commit_offsets_in_transaction(
+        self,
+        group_id: str,
+        commits: Sequence[PartitionOffset],
+        *,
+        member_id: str,
+        group_instance_id: str | None,
+        generation_id: int,
+        producer_id: int,
+        producer_epoch: int,
+        now: Now,
+    ) -> list[int]:
+        """TxnOffsetCommit: as `commit_offsets`, but the offsets count when the producer's transaction is committed.
+
+        Whoever names no member (clients before v3) may commit into any group. Raises KafkaError.
+        """
+        self._check_group_id(group_id)
+        group = self._groups.get(group_id)
+        if group is None:
+            if generation_id >= 0:
+                raise IllegalGeneration(f"there is no group '{group_id}'")
+        elif generation_id >= 0 or member_id or group_instance_id is not None:
+            with contextlib.suppress(RebalanceInProgress):  # no reason to abort the transaction
+                group.check_commit(member_id, group_instance_id, generation_id, now)
+        metadata_chars_max = self._config.offset_metadata_max_bytes
+        accepted = [commit for commit in commits if len(commit.committed.metadata) <= metadata_chars_max]
+        if accepted:
+            try:
+                self._store.commit_in_transaction(
+                    group_id, accepted, producer_id=producer_id, producer_epoch=producer_epoch, now=now
+                )
+            except KafkaError as error:
+                raise _for_members(error) from error
+            self._find_or_create(group_id)
+        return [
+            NONE if len(commit.committed.metadata) <= metadata_chars_max else OffsetMetadataTooLarge.code
+            for commit in commits
+        ]
+
+    def transaction_ended(self, producer_id: int, partition: int, *, commit: bool) -> None:
+        """The marker of a producer's transaction is in that partition of the offsets' log."""
+        for group_id in self._store.end_transaction(producer_id, partition, commit=commit):
+            self._find_or_create(group_id)
+
+    def is_pending(self, group_id: str, topic: str, partition: int) -> bool:
+        """Whether an open transaction commits this offset: OffsetFetch with `require_stable` waits for its end."""
+        pending = self._store.pending
+        return bool(pending) and pending.is_pending(group_id, topic, partition)
+
     @property
     def commits_wait_for_disk(self) -> bool:
         """Whether a commit is to be answered through `when_durable` only, by the broker's flush policy."""
@@ -367,6 +419,8 @@ class GroupCoordinator:
                 log.warning("expired offsets not deleted group=%s error=%s", group.group_id, error)
 
     def _expire_offsets(self, group: ClassicGroup, now: Now) -> None:
+        if self._store.pending and self._store.pending.has_group(group.group_id):
+            return
         committed = self._store.of_group(group.group_id)
         expired = [
             (topic, partition)

@@ -20,11 +20,18 @@ from broker.protocol.messages.api_versions import (
     SupportedFeatureKey,
 )
 
+MIN_ZERO_VERSION: Final = 4
 METADATA_VERSION: Final = "metadata.version"
 METADATA_VERSION_MIN: Final = 7
 METADATA_VERSION_MAX: Final = 30
-"""What Apache Kafka 4.3 announces. Features that clients act upon (transaction.version, group.version, share.version)
-are announced together with the APIs they stand for."""
+FEATURES: Final = {
+    METADATA_VERSION: range(METADATA_VERSION_MIN, METADATA_VERSION_MAX + 1),
+    "transaction.version": range(3),
+}
+"""Features with their levels, of which the last is in force.
+
+What Apache Kafka 4.3 announces. Features that clients act upon (group.version, share.version) are announced together
+with the APIs they stand for: transaction.version 2 with Produce 12, TxnOffsetCommit 5 and EndTxn 5."""
 
 _SOFTWARE: Final = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
 
@@ -42,16 +49,13 @@ def api_versions(request: ApiVersionsRequest, context: RequestContext) -> ApiVer
             for _, api in sorted(served_apis.items())
         ],
         supported_features=[
-            SupportedFeatureKey(
-                name=METADATA_VERSION, min_version=METADATA_VERSION_MIN, max_version=METADATA_VERSION_MAX
-            )
+            SupportedFeatureKey(name=name, min_version=levels[0], max_version=levels[-1])
+            for name, levels in FEATURES.items()
+            if levels[0] > 0 or context.api_version >= MIN_ZERO_VERSION
         ],
         finalized_features_epoch=1,
         finalized_features=[
-            FinalizedFeatureKey(
-                name=METADATA_VERSION,
-                min_version_level=METADATA_VERSION_MAX,
-                max_version_level=METADATA_VERSION_MAX,
-            )
+            FinalizedFeatureKey(name=name, min_version_level=levels[-1], max_version_level=levels[-1])
+            for name, levels in FEATURES.items()
         ],
     )

@@ -2,7 +2,7 @@
 
 from broker.dispatch import RequestContext, handles
 from broker.errors import InvalidUpdateVersion, KafkaError
-from broker.handlers.api_versions import METADATA_VERSION, METADATA_VERSION_MAX, METADATA_VERSION_MIN
+from broker.handlers.api_versions import FEATURES
 from broker.protocol.api_keys import ApiKey
 from broker.protocol.messages.update_features import (
     FeatureUpdateKey,
@@ -11,7 +11,6 @@ from broker.protocol.messages.update_features import (
     UpdateFeaturesResponse,
 )
 
-SUPPORTED = {METADATA_VERSION: range(METADATA_VERSION_MIN, METADATA_VERSION_MAX + 1)}
 UPGRADE_TYPES = (1, 2, 3)
 """Upgrade, safe downgrade, unsafe downgrade (v1+)."""
 
@@ -35,7 +34,7 @@ def update_features(request: UpdateFeaturesRequest, context: RequestContext) -> 
 def _check(update: FeatureUpdateKey, node_id: int) -> None:
     feature, level = update.feature, update.max_version_level
     invalid = f"Invalid update version {level} for feature {feature}."
-    levels = SUPPORTED.get(feature)
+    levels = FEATURES.get(feature)
     if levels is None:
         raise InvalidUpdateVersion(f"{invalid} Local controller {node_id} does not support this feature.")
     if update.upgrade_type not in UPGRADE_TYPES:
