@@ -21,7 +21,10 @@ STATES = frozenset(state.label for state in State)
 
 @handles(ApiKey.LIST_TRANSACTIONS, versions=range(3))
 def list_transactions(request: ListTransactionsRequest, context: RequestContext) -> ListTransactionsResponse:
-    """Those that all filters let through, and the state filters that mean nothing."""
+    """Those that all filters let through, and the state filters that mean nothing.
+
+    Differs from Kafka: patterns are those of Python, not of RE2, because they say the same in all common cases.
+    """
     pattern = None
     if request.transactional_id_pattern:
         try:

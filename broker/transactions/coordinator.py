@@ -72,6 +72,8 @@ class _Ending:
     failed: list[TopicPartition]
     unflushed: int = 0
     """Markers that are not on disk yet, where the flush policy asks for that."""
+    is_put_off: bool = False
+    """The Complete record was refused; `tick` tries again."""
 
 
 class TransactionCoordinator:
@@ -296,6 +298,7 @@ class TransactionCoordinator:
         for ending in self._endings.values():
             ending.left += ending.failed
             ending.failed = []
+            ending.is_put_off = False
         self.write_markers(now)
         if now.monotonic_ms >= self._next_expiry_ms:
             self._next_expiry_ms = self._expiry_after(now)
@@ -402,6 +405,8 @@ class TransactionCoordinator:
         if error is not None:
             log.error("outcome of transaction not on disk transactional_id=%s error=%s", transactional_id, error)
             return  # the log takes nothing any more; the next start finds what it holds
+        if transactional_id not in self._transactions:
+            return  # the topic of transactions was deleted meanwhile
         partitions = sorted(self._transactions[transactional_id].partitions, reverse=True)
         self._endings[transactional_id] = _Ending(partitions, [])
         self.write_markers(now)
@@ -465,6 +470,7 @@ class TransactionCoordinator:
             self._save(completed, now)
         except KafkaError as error:
             log.warning("transaction not completed, it will be tried again id=%s error=%s", transactional_id, error)
+            ending.is_put_off = True
             return
         del self._endings[transactional_id]
 
@@ -500,7 +506,7 @@ class TransactionCoordinator:
 
 def _is_workable(ending: _Ending) -> bool:
     """Whether it lacks only what `write_markers` does."""
-    return bool(ending.left) or not (ending.failed or ending.unflushed)
+    return bool(ending.left) or not (ending.failed or ending.unflushed or ending.is_put_off)
 
 
 def _may_be(expected: ProducerIdAndEpoch, current: Transaction) -> bool:

@@ -11,7 +11,6 @@ from broker.protocol.messages.metadata import MetadataRequest, MetadataRequestTo
 from broker.protocol.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
 from broker.protocol.record_batch import Record, build_batch
 
-
 BY_NAME = 12  # the newest version that names topics
 
 
