@@ -92,11 +92,11 @@ class ProducerState:
             raise InvalidProducerEpoch(
                 f"producer {header.producer_id} sent epoch {header.producer_epoch}, but has epoch {producer.epoch} here"
             )
-        if header.base_sequence < 0:  # a marker, or offsets that a group coordinator writes for a transaction
+        sequence = header.base_sequence
+        if sequence < 0:  # a marker, or offsets that a group coordinator writes for a transaction
             return None
         if producer.transaction_first_offset != NO_OFFSET and not header.attributes & TRANSACTIONAL:
             raise InvalidTxnState(f"producer {header.producer_id} has a transaction open, and sent a batch outside it")
-        sequence = header.base_sequence
         is_new_epoch = header.producer_epoch != producer.epoch
         last_sequence = NO_SEQUENCE if is_new_epoch else producer.last_sequence
         if sequence == (last_sequence + 1) & _SEQUENCE_MASK:
