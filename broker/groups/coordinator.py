@@ -419,7 +419,7 @@ class GroupCoordinator:
                 log.warning("expired offsets not deleted group=%s error=%s", group.group_id, error)
 
     def _expire_offsets(self, group: ClassicGroup, now: Now) -> None:
-        if self._store.pending and self._store.pending.has_group(group.group_id):
+        if self._store.pending and self._store.pending.of_group(group.group_id):
             return
         committed = self._store.of_group(group.group_id)
         expired = [

@@ -215,15 +215,15 @@ class OffsetStore:
 
     def delete_group(self, group_id: str, now: Now) -> None:
         """Delete a group's metadata and all its offsets in one batch. Raises KafkaError; then all is still there."""
-        tombstones = [
-            offset_tombstone(group_id, topic, partition)
-            for topic, partitions in self.of_group(group_id).items()
-            for partition in partitions
-        ]
+        keys = {(topic, partition) for topic, partitions in self.of_group(group_id).items() for partition in partitions}
+        pending = self.pending.of_group(group_id)
+        tombstones = [offset_tombstone(group_id, topic, partition) for topic, partition in sorted(keys | pending)]
         if group_id in self._saved_groups:
             tombstones.append(group_tombstone(group_id))
         if tombstones:
             self._log.append(group_id, tombstones, wall_ms=now.wall_ms)
+        for topic, partition in pending:
+            self.pending.supersede(group_id, topic, partition)
         self._offsets.pop(group_id, None)
         self._saved_groups.discard(group_id)
 

@@ -68,9 +68,9 @@ class PendingOffsets:
         key = group_id, topic, partition
         return any(key in pending for pending in self._by_producer.values())
 
-    def has_group(self, group_id: str) -> bool:
-        """Whether an open transaction commits any offset of the group."""
-        return any(key[0] == group_id for pending in self._by_producer.values() for key in pending)
+    def of_group(self, group_id: str) -> set[tuple[str, int]]:
+        """The (topic, partition) whose offsets open transactions commit for the group."""
+        return {key[1:] for pending in self._by_producer.values() for key in pending if key[0] == group_id}
 
     def clear(self) -> None:
         """Forget all."""

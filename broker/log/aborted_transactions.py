@@ -99,7 +99,14 @@ class AbortedTransactions:
     def overlapping(self, start_offset: int, end_offset: int) -> list[AbortedTransaction]:
         """Those with records in this range; the end is exclusive."""
         first = bisect.bisect_left(self._transactions, start_offset, key=_by_last_offset)
-        return [aborted for aborted in self._transactions[first:] if aborted.first_offset < end_offset]
+        found = []
+        for at in range(first, len(self._transactions)):
+            aborted = self._transactions[at]
+            if aborted.first_offset < end_offset:
+                found.append(aborted)
+            if aborted.last_stable_offset >= end_offset:
+                break  # whatever ended later had not begun before the range's end
+        return found
 
     def forget_before(self, offset: int) -> None:
         """The log now begins at this offset; the files are gone with their segments."""

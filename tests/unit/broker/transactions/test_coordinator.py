@@ -24,6 +24,7 @@ from broker.errors import (
 )
 from broker.log import FlushMode
 from broker.transactions import ProducerIdAndEpoch, TransactionCoordinator, TransactionState
+from broker.transactions.coordinator import MARKERS_PER_STEP
 from broker.transactions.transaction import EPOCH_MAX
 from tests.unit.broker.transactions.transaction_driver import TIMEOUT_MS, TOPIC, Crashed, TransactionDriver
 
@@ -245,6 +246,17 @@ def test_the_offset_that_was_written_last_wins_whichever_transaction_ends_last(
     assert driver.committed_offset() == 2
 
 
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_deleted_group_is_not_brought_back_by_an_older_transaction(driver: TransactionDriver, restart: bool) -> None:
+    producer = driver.init()
+    driver.commit_offset(producer, 5)
+    driver.groups.delete_group("g", driver.now)
+    if restart:
+        driver.restart(clean=False)
+    driver.end(producer, commit=True)
+    assert driver.committed_offset() is None
+
+
 @pytest.mark.parametrize(
     ("writes", "state", "is_committed"),
     [
@@ -304,6 +316,22 @@ def test_markers_that_the_disk_refuses_are_tried_again(
 
 def _refuse(*args: object, **kwargs: object) -> None:
     raise KafkaStorageError("the disk is full")
+
+
+def test_a_transaction_over_very_many_partitions_is_ended_in_steps(tmp_path: Path) -> None:
+    driver = TransactionDriver(tmp_path / "data", partition_count=MARKERS_PER_STEP + 20)
+    producer = driver.init()
+    driver.coordinator.add_partitions("x", producer, [(TOPIC, index) for index in driver.partitions], driver.now)
+    producer = driver.end(producer, commit=True)
+    assert driver.transaction().state is TransactionState.PREPARE_COMMIT
+    with pytest.raises(ConcurrentTransactions):
+        driver.produce(producer, "next")
+    assert driver.coordinator.has_markers_to_write
+    driver.coordinator.write_markers(driver.now)
+    assert driver.transaction().state is TransactionState.COMPLETE_COMMIT
+    assert not driver.coordinator.has_markers_to_write
+    assert all(driver.log_of(TOPIC, index).log_end_offset == 1 for index in driver.partitions)
+    driver.root.logs.close()
 
 
 def test_a_deleted_partition_does_not_hold_a_transaction_up(driver: TransactionDriver) -> None:
