@@ -27,6 +27,7 @@ from broker.producer_ids import ProducerIds
 from broker.security.listener_security import listener_security
 from broker.security.security import Security
 from broker.server import Server
+from broker.transactions import TRANSACTIONS_TOPIC, Markers, TransactionCoordinator, TransactionLog
 
 log = logging.getLogger("broker")
 
@@ -34,6 +35,11 @@ GROUP_TICK_MS_MAX: Final = 100
 """A deadline that a request sets meanwhile is met this much late at most."""
 
 REMOVE_DELETED_INTERVAL_MS: Final = 5_000
+
+MARKERS_INTERVAL_MS: Final = 50
+"""How soon the markers are written that a request with very many of them has left."""
+
+_FindLogs = Callable[[], list[PartitionLog]]
 
 
 class Broker:
@@ -73,6 +79,7 @@ class Broker:
         if config.log_cleaner_enable:
             cleaner = Cleaner(self._open_logs, self._clock, self._cleaner_settings)
             self._background.append(asyncio.create_task(cleaner.run()))
+        self._background.append(asyncio.create_task(self._tick_transactions()))
 
     async def stop(self) -> None:
         """Refuse new connections, answer what waits, force everything to disk, mark the folder clean."""
@@ -82,6 +89,7 @@ class Broker:
         if self._logs is None:
             return
         self._groups.close()
+        self._transactions.close()
         await self.server.stop()
         await asyncio.to_thread(self._logs.close)
         log.info("broker stopped")
@@ -110,6 +118,10 @@ class Broker:
         self._security.on_handlers_change = self.server.routes.clear
         if self._security.authorizer is not None:
             self._security.authorizer.on_change = self._fetch_sessions.clear
+        self._are_groups_loaded = asyncio.Event()
+        self._transactions = TransactionCoordinator(
+            self._transaction_log(), Markers(self._topics.partition, self._groups), self._producer_ids, config
+        )
 
     @property
     def _open_logs(self) -> LogDirectory:
@@ -126,6 +138,7 @@ class Broker:
             logs=self._open_logs,
             groups=self._groups,
             producer_ids=self._producer_ids,
+            transactions=self._transactions,
             fetch_sessions=self._fetch_sessions,
             listener=listener,
             client_host=client_host,
@@ -135,25 +148,45 @@ class Broker:
 
     def _offsets_log(self) -> PartitionOffsetsLog:
         """The topic of committed offsets, made with the first commit, with Kafka's configs for it."""
+        config = self.config
+        existing, ensure = self._internal_topic(
+            OFFSETS_TOPIC, config.offsets_topic_num_partitions, config.offsets_topic_segment_bytes, "producer"
+        )
+        return PartitionOffsetsLog(existing=existing, ensure=ensure)
+
+    def _transaction_log(self) -> TransactionLog:
+        """The topic of transactions, made with the first transactional id, with Kafka's configs for it."""
+        config = self.config
+        existing, ensure = self._internal_topic(
+            TRANSACTIONS_TOPIC,
+            config.transaction_state_log_num_partitions,
+            config.transaction_state_log_segment_bytes,
+            "uncompressed",
+        )
+        return TransactionLog(existing=existing, ensure=ensure)
+
+    def _internal_topic(
+        self, name: str, partition_count: int, segment_bytes: int, compression_type: str
+    ) -> tuple[_FindLogs, _FindLogs]:
+        """Two ways to get the logs of a compacted topic of ours: as it is, and made if need be."""
 
         def existing() -> list[PartitionLog]:
-            return self._topics.partitions(OFFSETS_TOPIC) if OFFSETS_TOPIC in self._topics else []
+            return self._topics.partitions(name) if name in self._topics else []
 
         def ensure() -> list[PartitionLog]:
-            if OFFSETS_TOPIC not in self._topics:
-                segment_bytes = str(self.config.offsets_topic_segment_bytes)
+            if name not in self._topics:
                 self._topics.create(
-                    OFFSETS_TOPIC,
-                    partition_count=self.config.offsets_topic_num_partitions,
+                    name,
+                    partition_count=partition_count,
                     configs={
                         "cleanup.policy": "compact",
-                        "compression.type": "producer",
-                        "segment.bytes": segment_bytes,
+                        "compression.type": compression_type,
+                        "segment.bytes": str(segment_bytes),
                     },
                 )
             return existing()
 
-        return PartitionOffsetsLog(existing=existing, ensure=ensure)
+        return existing, ensure
 
     def _cleaner_settings(self) -> CleanerSettings:
         """As they are now: they may be changed while the broker runs."""
@@ -222,6 +255,7 @@ class Broker:
         """Load the groups, then keep their deadlines."""
         for _ in self._groups.load_in_steps(self._now()):
             await asyncio.sleep(0)
+        self._are_groups_loaded.set()
         while True:
             now = self._now()
             next_ms = self._groups.next_deadline_ms()
@@ -231,6 +265,27 @@ class Broker:
                 self._groups.tick(self._now())
             except Exception:
                 log.exception("a group's deadline failed")
+
+    async def _tick_transactions(self) -> None:
+        """Load the transactions, then see to their timeouts and to markers that could not be written at once."""
+        await self._are_groups_loaded.wait()  # a transaction that is ended at once may have committed offsets
+        transactions = self._transactions
+        for _ in transactions.load_in_steps(self._now()):
+            await asyncio.sleep(0)
+        interval_ms = self.config.transaction_abort_timed_out_transaction_cleanup_interval_ms
+        next_tick_ms = self._clock.monotonic_ms() + interval_ms
+        while True:
+            await asyncio.sleep(min(interval_ms, MARKERS_INTERVAL_MS) / 1000)
+            now = self._now()
+            try:
+                while transactions.has_markers_to_write:
+                    transactions.write_markers(self._now())
+                    await asyncio.sleep(0)
+                if now.monotonic_ms >= next_tick_ms:
+                    next_tick_ms = now.monotonic_ms + interval_ms
+                    transactions.tick(now)
+            except Exception:
+                log.exception("a transaction's deadline failed")
 
     def _now(self) -> Now:
         return Now(self._clock.monotonic_ms(), self._clock.now_ms())

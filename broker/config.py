@@ -32,14 +32,18 @@ CAUDAL_BROKER_CONFIGS: Final = {
 """Settings of ours that Kafka has no name for: when appended bytes are forced to disk, and how many partitions there
 may be."""
 
-# Differs from Kafka: rebalances start at once, offsets live in one partition, the node id may be left out, the accept
-# queue is longer and the broker listens on loopback only, because one node on one machine is the case to be good at.
+# Differs from Kafka: rebalances start at once, offsets live in one partition and transactions too, the node id may be
+# left out, the accept queue is longer and the broker listens on loopback only, because one node on one machine is the
+# case to be good at.
 CAUDAL_DEFAULTS: Final = {
     "group.initial.rebalance.delay.ms": "0",
     "listeners": "PLAINTEXT://127.0.0.1:9092",
     "node.id": "0",
     "offsets.topic.num.partitions": "1",
     "offsets.topic.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "1",
+    "transaction.state.log.replication.factor": "1",
     "socket.listen.backlog.size": "1024",
 }
 
@@ -100,6 +104,12 @@ _AT_LEAST: Final = {
     "sasl.server.max.receive.size": 1,
     "socket.listen.backlog.size": 1,
     "socket.request.max.bytes": 1,
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1,
+    "transaction.max.timeout.ms": 1,
+    "transaction.remove.expired.transaction.cleanup.interval.ms": 1,
+    "transaction.state.log.num.partitions": 1,
+    "transaction.state.log.segment.bytes": 1,
+    "transactional.id.expiration.ms": 1,
 }
 
 _INTEGER_BITS: Final = {ConfigType.SHORT: 16, ConfigType.INT: 32, ConfigType.LONG: 64}
@@ -198,7 +208,12 @@ class BrokerConfig:
     socket_listen_backlog_size: int = 1_024
     socket_request_max_bytes: int = 104_857_600
     super_users: str = ""
+    transaction_abort_timed_out_transaction_cleanup_interval_ms: int = 10_000
     transaction_max_timeout_ms: int = 900_000
+    transaction_remove_expired_transaction_cleanup_interval_ms: int = 3_600_000
+    transaction_state_log_num_partitions: int = 1
+    transaction_state_log_segment_bytes: int = 104_857_600
+    transactional_id_expiration_ms: int = 604_800_000
 
     listeners: tuple[Listener, ...] = (Listener("PLAINTEXT", "127.0.0.1", 9092, "127.0.0.1", 9092),)
     given: Mapping[str, str] = field(default_factory=dict)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from broker.producer_ids import ProducerIds
     from broker.security.login import Login
     from broker.security.security import Security
+    from broker.transactions import TransactionCoordinator
 
 log = logging.getLogger("broker.dispatch")
 
@@ -91,6 +92,7 @@ class RequestContext:
     logs: LogDirectory
     groups: GroupCoordinator
     producer_ids: ProducerIds
+    transactions: TransactionCoordinator
     fetch_sessions: FetchSessions
 
     # The connection.

@@ -7,7 +7,7 @@ from broker.groups.coordinator import GroupCoordinator
 from broker.groups.deadlines import Now
 from broker.groups.members import Client
 from broker.groups.offsets import OFFSETS_TOPIC, OffsetStore, PartitionOffset
-from broker.groups.offsets_topic import PartitionOffsetsLog
+from broker.groups.offsets_topic import PartitionOffsetsLog, partition_of
 from broker.groups.records import CommittedOffset
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "OffsetStore",
     "PartitionOffset",
     "PartitionOffsetsLog",
+    "partition_of",
 ]

@@ -7,6 +7,7 @@ clock or an event loop: time comes in as `Now`, and whoever owns the coordinator
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from broker.errors import (
     CoordinatorNotAvailable,
     GroupIdNotFound,
     GroupSubscribedToTopic,
+    IllegalGeneration,
     InvalidGroupId,
     InvalidSessionTimeout,
     KafkaError,
@@ -28,15 +30,17 @@ from broker.errors import (
     NotEnoughReplicas,
     NotLeaderOrFollower,
     OffsetMetadataTooLarge,
+    RebalanceInProgress,
     RecordListTooLarge,
     RequestTimedOut,
+    StaleMemberEpoch,
     UnknownMemberId,
     UnknownServerError,
     UnknownTopicOrPartition,
 )
 from broker.groups import classic_members
 from broker.groups.classic_group import ClassicGroup
-from broker.groups.consumer_group import ConsumerGroup
+from broker.groups.consumer_group import MEMBER_EPOCH_COMMIT_VERSION, ConsumerGroup
 from broker.groups.consumer_groups import ConsumerGroups
 from broker.groups.consumer_records import SavedConsumerGroup, replay
 from broker.groups.deadlines import DeadlineQueue, Now
@@ -271,6 +275,54 @@ class GroupCoordinator:
             for commit in commits
         ]
 
+    def commit_offsets_in_transaction(
+        self,
+        group_id: str,
+        commits: Sequence[PartitionOffset],
+        *,
+        member_id: str,
+        group_instance_id: str | None,
+        generation_id: int,
+        producer_id: int,
+        producer_epoch: int,
+        now: Now,
+    ) -> list[int]:
+        """TxnOffsetCommit: as `commit_offsets`, but the offsets count when the producer's transaction is committed.
+
+        Whoever names no member (clients before v3) may commit into any group. Raises KafkaError.
+        """
+        self._check_group_id(group_id)
+        group = self._groups.get(group_id)
+        if group is None:
+            if generation_id >= 0:
+                raise IllegalGeneration(f"there is no group '{group_id}'")
+        elif generation_id >= 0 or member_id or group_instance_id is not None:
+            _check_transactional_commit(group, commits, member_id, group_instance_id, generation_id, now)
+        metadata_chars_max = self._config.offset_metadata_max_bytes
+        accepted = [commit for commit in commits if len(commit.committed.metadata) <= metadata_chars_max]
+        if accepted:
+            try:
+                self._store.commit_in_transaction(
+                    group_id, accepted, producer_id=producer_id, producer_epoch=producer_epoch, now=now
+                )
+            except KafkaError as error:
+                raise _for_members(error) from error
+            self._find_or_create(group_id)
+        return [
+            NONE if len(commit.committed.metadata) <= metadata_chars_max else OffsetMetadataTooLarge.code
+            for commit in commits
+        ]
+
+    def transaction_ended(self, producer_id: int, partition: int, *, commit: bool) -> None:
+        """The marker of a producer's transaction is in that partition of the offsets' log."""
+        for group_id in self._store.end_transaction(producer_id, partition, commit=commit):
+            self._find_or_create(group_id)
+
+    def is_pending(self, group_id: str, topic: str, partition: int) -> bool:
+        """Whether an open transaction commits this offset: OffsetFetch with `require_stable` waits for its end."""
+        pending = self._store.pending
+        return bool(pending) and pending.is_pending(group_id, topic, partition)
+
     @property
     def commits_wait_for_disk(self) -> bool:
         """Whether a commit is to be answered through `when_durable` only, by the broker's flush policy."""
@@ -463,6 +515,8 @@ class GroupCoordinator:
                 log.warning("expired offsets not deleted group=%s error=%s", group.group_id, error)
 
     def _expire_offsets(self, group: ClassicGroup | ConsumerGroup, now: Now) -> None:
+        if self._store.pending and self._store.pending.of_group(group.group_id):
+            return
         committed = self._store.of_group(group.group_id)
         expired = [
             (topic, partition)
@@ -494,6 +548,30 @@ def _type_of(group: ClassicGroup | ConsumerGroup) -> str:
 
 def _protocol_type(group: ClassicGroup | ConsumerGroup) -> str:
     return CONSUMER_GROUP_TYPE if isinstance(group, ConsumerGroup) else group.protocol_type or ""
+
+
+def _check_transactional_commit(
+    group: ClassicGroup | ConsumerGroup,
+    commits: Sequence[PartitionOffset],
+    member_id: str,
+    group_instance_id: str | None,
+    generation_id: int,
+    now: Now,
+) -> None:
+    """Whether this member may commit within a transaction; a stale epoch is an IllegalGeneration there, as in Kafka."""
+    if isinstance(group, ClassicGroup):
+        with contextlib.suppress(RebalanceInProgress):  # no reason to abort the transaction
+            group.check_commit(member_id, group_instance_id, generation_id, now)
+        return
+    stale = IllegalGeneration(f"epoch {generation_id} of member '{member_id}' of group '{group.group_id}' is stale")
+    try:
+        errors = group.commit_errors(
+            commits, member_id=member_id, epoch=generation_id, api_version=MEMBER_EPOCH_COMMIT_VERSION
+        )
+    except StaleMemberEpoch as error:
+        raise stale from error
+    if any(errors):
+        raise stale
 
 
 def _for_members(error: KafkaError) -> KafkaError:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
 from broker.errors import KafkaError
 from broker.groups.consumer_records import is_consumer_group_key
+from broker.groups.pending_offsets import PendingOffsets
 from broker.groups.records import (
     CommittedOffset,
     OffsetsRecord,
@@ -42,10 +43,18 @@ WhenDurable: TypeAlias = Callable[[KafkaError | None], None]
 class OffsetsLog(Protocol):
     """Where the records are kept."""
 
-    def append(self, group_id: str, records: Sequence[OffsetsRecord], *, wall_ms: int) -> None:
+    def append(
+        self,
+        group_id: str,
+        records: Sequence[OffsetsRecord],
+        *,
+        wall_ms: int,
+        producer_id: int = ...,
+        producer_epoch: int = ...,
+    ) -> None:
         """Write the records of one group as one batch; on return they survive a crash of this process.
 
-        Raises KafkaError when they were not written.
+        With a producer id they are part of its transaction. Raises KafkaError when they were not written.
         """
 
     @property
@@ -56,10 +65,28 @@ class OffsetsLog(Protocol):
         """Call back with None once all that the group has appended is on disk, or with what prevents it."""
 
     def read(self) -> Iterator[OffsetsRecord]:
-        """All records, in the order of their appending; none if nothing was ever written."""
+        """All records, in the order of their appending; none if nothing was ever written.
+
+        Those of transactions that have not ended are in `open_transactions` afterwards.
+        """
+
+    @property
+    def open_transactions(self) -> Sequence[OpenTransaction]:
+        """What transactions that had not ended when the log was read have written."""
+
+    def is_kept_in(self, group_id: str, partition: int) -> bool:
+        """Whether that partition is where the group's records are."""
 
     def forget(self) -> None:
         """The log was deleted: begin a new one with the next append."""
+
+
+class OpenTransaction(NamedTuple):
+    """What a transaction that had not ended when the log was read has written."""
+
+    producer_id: int
+    records: list[OffsetsRecord]
+    """Those after which nothing else was written for the same key."""
 
 
 class PartitionOffset(NamedTuple):
@@ -78,6 +105,7 @@ class OffsetStore:
         self._offsets: dict[str, dict[str, dict[int, CommittedOffset]]] = {}
         self._saved_groups: set[str] = set()
         """Groups with a metadata record in the log."""
+        self.pending = PendingOffsets()
 
     def load(
         self,
@@ -109,6 +137,8 @@ class OffsetStore:
                 log.error("record of %s cannot be read key=%s error=%s", OFFSETS_TOPIC, key.hex(), error)
             if read_count % _RECORDS_PER_STEP == 0:
                 yield
+        for producer_id, records in self._log.open_transactions:
+            self._replay_pending(producer_id, records)
 
     def group_ids(self) -> list[str]:
         """Groups that have committed offsets."""
@@ -132,6 +162,32 @@ class OffsetStore:
         topics = self._offsets.setdefault(group_id, {})
         for topic, partition, committed in commits:
             topics.setdefault(topic, {})[partition] = committed
+        if self.pending:
+            for topic, partition, _ in commits:
+                self.pending.supersede(group_id, topic, partition)
+
+    def commit_in_transaction(
+        self, group_id: str, commits: Sequence[PartitionOffset], *, producer_id: int, producer_epoch: int, now: Now
+    ) -> None:
+        """Store offsets that count when the producer's transaction is committed. Raises KafkaError."""
+        self._log.append(
+            group_id,
+            [offset_record(group_id, topic, partition, committed) for topic, partition, committed in commits],
+            wall_ms=now.wall_ms,
+            producer_id=producer_id,
+            producer_epoch=producer_epoch,
+        )
+        for topic, partition, committed in commits:
+            self.pending.add(producer_id, group_id, topic, partition, committed)
+
+    def end_transaction(self, producer_id: int, partition: int, *, commit: bool) -> list[str]:
+        """The producer's marker is in that partition of the log; return the groups whose offsets it committed."""
+        ended = self.pending.take(producer_id, lambda group_id: self._log.is_kept_in(group_id, partition))
+        if not commit:
+            return []
+        for group_id, topic, index, committed in ended:
+            self._offsets.setdefault(group_id, {}).setdefault(topic, {})[index] = committed
+        return list({group_id: None for group_id, *_ in ended})
 
     @property
     def is_strict(self) -> bool:
@@ -155,6 +211,7 @@ class OffsetStore:
         self._log.append(group_id, tombstones, wall_ms=now.wall_ms)
         topics = self._offsets[group_id]
         for topic, partition in found:
+            self.pending.supersede(group_id, topic, partition)
             topics.get(topic, {}).pop(partition, None)
             if not topics.get(topic):
                 topics.pop(topic, None)
@@ -185,24 +242,34 @@ class OffsetStore:
 
         Raises KafkaError; then all is still there.
         """
-        tombstones = [
-            offset_tombstone(group_id, topic, partition)
-            for topic, partitions in self.of_group(group_id).items()
-            for partition in partitions
-        ]
+        keys = {(topic, partition) for topic, partitions in self.of_group(group_id).items() for partition in partitions}
+        pending = self.pending.of_group(group_id)
+        tombstones = [offset_tombstone(group_id, topic, partition) for topic, partition in sorted(keys | pending)]
         if group_id in self._saved_groups:
             tombstones.append(group_tombstone(group_id))
         tombstones += others
         if tombstones:
             self._log.append(group_id, tombstones, wall_ms=now.wall_ms)
+        for topic, partition in pending:
+            self.pending.supersede(group_id, topic, partition)
         self._offsets.pop(group_id, None)
         self._saved_groups.discard(group_id)
 
     def forget_all(self) -> None:
         """The log itself was deleted, and all that was in it."""
+        self.pending.clear()
         self._offsets.clear()
         self._saved_groups.clear()
         self._log.forget()
+
+    def _replay_pending(self, producer_id: int, records: Sequence[OffsetsRecord]) -> None:
+        for key, value in records:
+            try:
+                about = read_key(key)
+                if isinstance(about, OffsetCommitKey) and value is not None:
+                    self.pending.add(producer_id, about.group, about.topic, about.partition, read_offset(value))
+            except DecodeError as error:
+                log.error("record of %s cannot be read key=%s error=%s", OFFSETS_TOPIC, key.hex(), error)
 
     def _replay(self, key: bytes, value: bytes, on_group: Callable[[str, GroupMetadataValue], None]) -> None:
         about = read_key(key)

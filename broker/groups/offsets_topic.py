@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from broker.errors import CorruptMessage
-from broker.groups.offsets import OFFSETS_TOPIC, WhenDurable
+from broker.groups.offsets import OFFSETS_TOPIC, OpenTransaction, WhenDurable
 from broker.groups.records import OffsetsRecord
 from broker.protocol.record_batch import (
+    NO_PRODUCER_ID,
     Record,
     build_batch,
     check_crc,
@@ -43,11 +44,29 @@ class PartitionOffsetsLog:
         self._existing = existing
         self._ensure = ensure
         self._partitions: Sequence[PartitionLog] = ()
+        self.open_transactions: list[OpenTransaction] = []
+        """As `read` found them."""
 
-    def append(self, group_id: str, records: Sequence[OffsetsRecord], *, wall_ms: int) -> None:
-        """Write the records of one group as one batch. Raises KafkaError when they were not written."""
+    def append(
+        self,
+        group_id: str,
+        records: Sequence[OffsetsRecord],
+        *,
+        wall_ms: int,
+        producer_id: int = NO_PRODUCER_ID,
+        producer_epoch: int = -1,
+    ) -> None:
+        """Write the records of one group as one batch, with a producer id as part of its transaction.
+
+        Raises KafkaError when they were not written.
+        """
         batch = bytearray(
-            build_batch([Record(offset, wall_ms, key, value, ()) for offset, (key, value) in enumerate(records)])
+            build_batch(
+                [Record(offset, wall_ms, key, value, ()) for offset, (key, value) in enumerate(records)],
+                producer_id=producer_id,
+                producer_epoch=producer_epoch,
+                transactional=producer_id != NO_PRODUCER_ID,
+            )
         )
         self._partition_of(group_id).append(batch, read_header(batch), now_ms=wall_ms)
 
@@ -62,9 +81,14 @@ class PartitionOffsetsLog:
         partition.when_durable(partition.log_end_offset, callback)
 
     def read(self) -> Iterator[OffsetsRecord]:
-        """All records, partition after partition."""
+        """All records, partition after partition; those of transactions that are open are in `open_transactions`."""
+        self.open_transactions = []
         for partition in self._existing():
-            yield from _records_of(partition)
+            yield from _records_of(partition, self.open_transactions)
+
+    def is_kept_in(self, group_id: str, partition: int) -> bool:
+        """Whether that partition is where the group's records are."""
+        return partition_of(group_id, len(self._partitions or self._existing()) or 1) == partition
 
     def forget(self) -> None:
         """The topic was deleted; the next append makes it anew."""
@@ -88,24 +112,38 @@ def partition_of(group_id: str, partition_count: int) -> int:
     return 0 if hashed == 1 << 31 else hashed % partition_count
 
 
-def _records_of(partition: PartitionLog) -> Iterator[OffsetsRecord]:
-    """The partition's records as far as they count: those of a transaction when its commit marker comes."""
-    transactions: dict[int, list[OffsetsRecord]] = {}
+def _records_of(partition: PartitionLog, still_open: list[OpenTransaction]) -> Iterator[OffsetsRecord]:
+    """The partition's records as far as they count: those of a transaction when its commit marker comes.
+
+    One after which another was written for the same key, outside the transaction, does not count any more.
+    """
+    transactions: dict[int, list[tuple[int, OffsetsRecord]]] = {}
+    written_at: dict[bytes, int] = {}  # by key, while there are transactions
     for batch in _batches_of(partition):
         header = read_header(batch)
         records = [
-            OffsetsRecord(bytes(record.key), None if record.value is None else bytes(record.value))
+            (record.offset, OffsetsRecord(bytes(record.key), None if record.value is None else bytes(record.value)))
             for record in iter_records(batch)
             if record.key is not None
         ]
         if header.is_control:
             finished = transactions.pop(header.producer_id, [])
-            if records and records[0].key == _COMMIT_MARKER_KEY:
-                yield from finished
+            if not records or records[0][1].key != _COMMIT_MARKER_KEY:
+                continue
+            records = finished
         elif header.is_transactional:
             transactions.setdefault(header.producer_id, []).extend(records)
-        else:
-            yield from records
+            continue
+        for offset, record in records:
+            if written_at.get(record.key, -1) < offset:
+                if transactions:
+                    written_at[record.key] = offset
+                yield record
+        if not transactions:
+            written_at.clear()
+    for producer_id, unfinished in transactions.items():
+        valid = [record for offset, record in unfinished if written_at.get(record.key, -1) < offset]
+        still_open.append(OpenTransaction(producer_id, valid))
 
 
 def _batches_of(partition: PartitionLog) -> Iterator[memoryview]:

@@ -20,20 +20,19 @@ from broker.protocol.messages.api_versions import (
     SupportedFeatureKey,
 )
 
+MIN_ZERO_VERSION: Final = 4
 METADATA_VERSION: Final = "metadata.version"
 METADATA_VERSION_MIN: Final = 7
 METADATA_VERSION_MAX: Final = 30
-"""What Apache Kafka 4.3 announces."""
-
 FEATURES: Final = {
     METADATA_VERSION: range(METADATA_VERSION_MIN, METADATA_VERSION_MAX + 1),
     "group.version": range(2),
+    "transaction.version": range(3),
 }
-"""Levels by feature; the highest is in force. Those that clients act upon (group.version: KIP-848, transaction.version,
-share.version) are announced together with the APIs they stand for, never without."""
+"""Features with their levels, of which the last is in force.
 
-ZERO_LEVEL_VERSION: Final = 4
-"""The first version that may name features whose lowest level is 0 (KIP-1022); older clients break on them."""
+What Apache Kafka 4.3 announces. Those that clients act upon are announced together with the APIs they stand for, never
+without: group.version with KIP-848, transaction.version 2 with Produce 12, TxnOffsetCommit 5 and EndTxn 5."""
 
 _SOFTWARE: Final = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
 
@@ -53,7 +52,7 @@ def api_versions(request: ApiVersionsRequest, context: RequestContext) -> ApiVer
         supported_features=[
             SupportedFeatureKey(name=name, min_version=levels[0], max_version=levels[-1])
             for name, levels in FEATURES.items()
-            if levels[0] > 0 or context.api_version >= ZERO_LEVEL_VERSION
+            if levels[0] > 0 or context.api_version >= MIN_ZERO_VERSION
         ],
         finalized_features_epoch=1,
         finalized_features=[

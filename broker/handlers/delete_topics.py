@@ -46,6 +46,7 @@ async def delete_topics(request: DeleteTopicsRequest, context: RequestContext) -
         await asyncio.sleep(0)
     deleted = [response.name for response in responses if not response.error_code and response.name is not None]
     if deleted:
+        context.transactions.topics_deleted(deleted)
         context.groups.topics_deleted(deleted, Now(context.clock.monotonic_ms(), context.clock.now_ms()))
     return DeleteTopicsResponse(responses=responses)
 

@@ -15,8 +15,15 @@ from broker.errors import KafkaError, UnknownTopicId
 from broker.fetch_sessions import FINAL_EPOCH, INITIAL_EPOCH, FetchedPartition, FetchSession, partitions_of
 from broker.handlers.list_offsets import READ_COMMITTED, check_leader_epoch
 from broker.log import PartitionLog
+from broker.log.stable_reads import before_offset, end_offset_of
 from broker.protocol.api_keys import ApiKey
-from broker.protocol.messages.fetch import FetchableTopicResponse, FetchRequest, FetchResponse, PartitionData
+from broker.protocol.messages.fetch import (
+    AbortedTransaction,
+    FetchableTopicResponse,
+    FetchRequest,
+    FetchResponse,
+    PartitionData,
+)
 
 TOPIC_IDS_VERSION: Final = 13
 
@@ -108,7 +115,8 @@ class _Fetch:
 
     def lacks(self, more_bytes: int) -> bool:
         """Whether so many more bytes than at the last reading would still be too few."""
-        return self.byte_count + more_bytes < self._min_bytes
+        # A marker of a few bytes can make any number of earlier ones readable.
+        return not self._read_committed and self.byte_count + more_bytes < self._min_bytes
 
     def read(self) -> None:
         """Read every partition as far as the limits allow, anew."""
@@ -144,16 +152,27 @@ class _Fetch:
         result.last_stable_offset = log.last_stable_offset
         result.log_start_offset = log.log_start_offset
         self.logs.append(log)
+        is_held_back = self._read_committed and result.last_stable_offset < result.high_watermark
         bytes_max = max(0, min(asked.partition_max_bytes, self._max_bytes - self.byte_count))
         in_memory_max = IN_MEMORY_BYTES_MAX - self._in_memory_bytes
-        span = log.span(offset=asked.fetch_offset, bytes_max=bytes_max) if bytes_max > in_memory_max else None
+        span = (
+            log.span(offset=asked.fetch_offset, bytes_max=bytes_max)
+            if bytes_max > in_memory_max and not is_held_back
+            else None
+        )
         if span is not None:
             result.records = span  # type: ignore[assignment]  # The encoder passes on what is large as it is.
             self.byte_count += len(span)
+            if self._read_committed:
+                _name_aborted(log, asked.fetch_offset, result.last_stable_offset, result)
             return
         is_first = self.byte_count == 0
         in_memory_max = max(0, min(bytes_max, in_memory_max))
         records = log.read(offset=asked.fetch_offset, bytes_max=in_memory_max, at_least_one_batch=is_first)
+        if is_held_back:
+            records = before_offset(records, result.last_stable_offset)
+        if self._read_committed and records and log.aborted_transactions:
+            _name_aborted(log, asked.fetch_offset, end_offset_of(records), result)
         result.records = records
         self.byte_count += len(records)
         self._in_memory_bytes += len(records)
@@ -181,6 +200,14 @@ class _Fetch:
                 response.responses.append(topic)
             topic.partitions.append(result)
         return response
+
+
+def _name_aborted(log: PartitionLog, start_offset: int, end_offset: int, result: PartitionData) -> None:
+    """Tell a read_committed consumer whose records to pass over."""
+    result.aborted_transactions = [
+        AbortedTransaction(producer_id=aborted.producer_id, first_offset=aborted.first_offset)
+        for aborted in log.aborted_transactions.overlapping(start_offset, end_offset)
+    ]
 
 
 def _remember(partition: FetchedPartition, result: PartitionData) -> bool:

@@ -100,7 +100,7 @@ def _find(log: PartitionLog, timestamp: int, answer: ListOffsetsPartitionRespons
         return
     else:
         found = log.max_timestamp() if timestamp == MAX_TIMESTAMP else log.offset_for_timestamp(timestamp)
-        if found is None:
+        if found is None or (read_committed and found.offset >= log.last_stable_offset):
             return
         answer.offset, answer.timestamp = found.offset, found.timestamp_ms
     answer.leader_epoch = log.leader_epoch

@@ -1,10 +1,10 @@
 """OffsetFetch (API key 9): how far groups have read."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from broker.dispatch import RequestContext, handles
-from broker.errors import NONE, KafkaError, UnknownTopicId
+from broker.errors import NONE, KafkaError, UnknownTopicId, UnstableOffsetCommit
 from broker.groups import CommittedOffset
 from broker.metadata.topics import Topic, TopicRegistry
 from broker.protocol.api_keys import ApiKey
@@ -46,7 +46,11 @@ def offset_fetch(request: OffsetFetchRequest, context: RequestContext) -> Offset
     (KIP-709) · v9 member epoch (KIP-848) · v10 topic ids.
     """
     if context.api_version >= MANY_GROUPS_VERSION:
-        return OffsetFetchResponse(groups=[_group(asked, context) for asked in request.groups])
+        groups = [_group(asked, context) for asked in request.groups]
+        if request.require_stable:
+            for group in groups:
+                _refuse_unstable(group.group_id, group.topics, context)
+        return OffsetFetchResponse(groups=groups)
     try:
         committed = context.groups.committed_offsets(request.group_id)
     except KafkaError as error:
@@ -57,23 +61,38 @@ def offset_fetch(request: OffsetFetchRequest, context: RequestContext) -> Offset
         found = _all(committed, context.topics)
     else:
         found = [_of_topic(each.name, each.partition_indexes, committed, context) for each in request.topics]
-    return OffsetFetchResponse(
-        topics=[
-            OffsetFetchResponseTopic(
-                name=topic.name,
-                partitions=[
-                    OffsetFetchResponsePartition(
-                        partition_index=partition,
-                        committed_offset=offset.offset,
-                        committed_leader_epoch=offset.leader_epoch,
-                        metadata=offset.metadata,
-                    )
-                    for partition, offset in topic.offsets
-                ],
-            )
-            for topic in found
-        ]
-    )
+    topics = [
+        OffsetFetchResponseTopic(
+            name=topic.name,
+            partitions=[
+                OffsetFetchResponsePartition(
+                    partition_index=partition,
+                    committed_offset=offset.offset,
+                    committed_leader_epoch=offset.leader_epoch,
+                    metadata=offset.metadata,
+                )
+                for partition, offset in topic.offsets
+            ],
+        )
+        for topic in found
+    ]
+    if request.require_stable:
+        _refuse_unstable(request.group_id, topics, context)
+    return OffsetFetchResponse(topics=topics)
+
+
+def _refuse_unstable(
+    group_id: str,
+    topics: Sequence[OffsetFetchResponseTopic | OffsetFetchResponseTopics],
+    context: RequestContext,
+) -> None:
+    """An offset that an open transaction commits is answered UNSTABLE_OFFSET_COMMIT: ask again when it has ended."""
+    for topic in topics:
+        for partition in topic.partitions:
+            if context.groups.is_pending(group_id, topic.name, partition.partition_index):
+                partition.error_code = UnstableOffsetCommit.code
+                partition.committed_offset = partition.committed_leader_epoch = NO_OFFSET.offset
+                partition.metadata = ""
 
 
 def _group(asked: OffsetFetchRequestGroup, context: RequestContext) -> OffsetFetchResponseGroup:

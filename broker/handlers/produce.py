@@ -1,6 +1,7 @@
 """Produce: append record batches.
 
-v5 log start offset · v7 zstd · v8 record errors (KIP-467) · v9 flexible · v10 leader discovery (KIP-951).
+v5 log start offset · v7 zstd · v8 record errors (KIP-467) · v9 flexible · v10 leader discovery (KIP-951) ·
+v11 TRANSACTION_ABORTABLE · v12 partitions join the transaction by themselves (KIP-890) · v13 topic ids (KIP-516).
 v0 to v2 are advertised but refused: without them librdkafka believes that compression is not supported (KAFKA-18659).
 """
 
@@ -14,17 +15,21 @@ from typing import Final, NamedTuple
 from broker.dispatch import BadRequest, DelayedResponse, RequestContext, handles
 from broker.errors import (
     NONE,
+    ConcurrentTransactions,
+    CoordinatorLoadInProgress,
     CorruptMessage,
     InvalidRecord,
     InvalidRequiredAcks,
     InvalidTimestamp,
     InvalidTopicException,
-    InvalidTxnState,
     KafkaError,
+    NotCoordinator,
     NotEnoughReplicas,
     TransactionalIdAuthorizationFailed,
+    UnknownTopicId,
     UnknownTopicOrPartition,
 )
+from broker.groups import Now
 from broker.log import PartitionLog
 from broker.metadata import topic_configs
 from broker.protocol.api_keys import ApiKey
@@ -37,7 +42,6 @@ from broker.protocol.messages.produce import (
     ProduceResponse,
     TopicProduceResponse,
 )
-from broker.protocol.primitives import NULL_UUID
 from broker.protocol.record_batch import (
     TRANSACTIONAL,
     BatchHeader,
@@ -46,10 +50,14 @@ from broker.protocol.record_batch import (
     read_header,
     recompress,
 )
+from broker.transactions import ProducerIdAndEpoch, join_transaction
 
 ACKS_NONE: Final = 0
 ACKS_ALL: Final = -1
 ZSTD_VERSION: Final = 7
+ABORTABLE_VERSION: Final = 11
+ADDING_VERSION: Final = 12
+TOPIC_IDS_VERSION: Final = 13
 ADMIN_CLIENT_ID: Final = "__admin_client"
 """The client id that may write to internal topics, as in Kafka: for whoever mends them by hand."""
 
@@ -94,7 +102,7 @@ class _Target:
     """Whether batches must be looked into, for one of these two reasons."""
 
 
-@handles(ApiKey.PRODUCE, versions=range(3, 12), advertised=range(12))
+@handles(ApiKey.PRODUCE, versions=range(3, 14), advertised=range(14))
 def produce(request: ProduceRequest, context: RequestContext) -> ProduceResponse | DelayedResponse | None:
     """Append each partition's batch; each is answered by itself.
 
@@ -105,10 +113,18 @@ def produce(request: ProduceRequest, context: RequestContext) -> ProduceResponse
     now_ms = context.clock.now_ms()
     for topic in request.topic_data:
         answers: list[PartitionProduceResponse] = []
-        response.responses.append(TopicProduceResponse(topic.name, NULL_UUID, answers))
+        name = topic.name
+        if context.api_version >= TOPIC_IDS_VERSION:
+            known = context.topics.by_id(topic.topic_id)
+            if known is None:
+                answers += [_refusal(partition.index, UnknownTopicId()) for partition in topic.partition_data]
+                response.responses.append(TopicProduceResponse("", topic.topic_id, answers))
+                continue
+            name = known.name
+        response.responses.append(TopicProduceResponse(name, topic.topic_id, answers))
         for partition in topic.partition_data:
             try:
-                answers.append(_append(topic.name, partition, request, context, unflushed, now_ms))
+                answers.append(_append(name, partition, request, context, unflushed, now_ms))
             except KafkaError as error:
                 answers.append(_refusal(partition.index, error))
     if request.acks == ACKS_NONE:
@@ -139,7 +155,7 @@ def _append(
     records: bytes | memoryview | None = data.records
     assert records is not None, "checked above"
     if header.attributes & TRANSACTIONAL:
-        _refuse_transaction(request)
+        _join_transaction(topic, index, header, target.log, request, context)
     if target.is_opened:
         records, header = _open_batch(memoryview(records), header, target)
     if acks == ACKS_ALL and target.min_insync_replicas > 1:
@@ -179,10 +195,30 @@ def _find_target(topic: str, index: int, context: RequestContext) -> _Target:
     return target
 
 
-def _refuse_transaction(request: ProduceRequest) -> None:
+def _join_transaction(
+    topic: str, index: int, header: BatchHeader, log: PartitionLog, request: ProduceRequest, context: RequestContext
+) -> None:
+    """The batch must belong to an open transaction that has this partition."""
     if request.transactional_id is None:
         raise TransactionalIdAuthorizationFailed("a transactional batch needs a transactional id")
-    raise InvalidTxnState("there is no such transaction: transactions are not served")
+    producer = ProducerIdAndEpoch(header.producer_id, header.producer_epoch)
+    if log.producer_state.is_in_transaction(*producer):
+        return
+    adds_partitions = context.api_version >= ADDING_VERSION
+    try:
+        join_transaction(
+            context.transactions,
+            request.transactional_id,
+            producer,
+            (topic, index),
+            Now.by(context.clock),
+            adds_partitions=adds_partitions,
+            knows_abortable=context.api_version >= ABORTABLE_VERSION,
+        )
+    except (ConcurrentTransactions, CoordinatorLoadInProgress, NotCoordinator) as error:
+        if adds_partitions and isinstance(error, ConcurrentTransactions):
+            raise
+        raise NotEnoughReplicas(str(error)) from error  # what clients of old know as a reason to try again
 
 
 def _open_batch(records: memoryview, header: BatchHeader, target: _Target) -> tuple[memoryview, BatchHeader]:

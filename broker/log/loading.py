@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from broker.errors import CorruptMessage
+from broker.log.aborted_transactions import AbortedTransaction, AbortedTransactions
 from broker.log.checkpoint_files import MalformedCheckpoint, read_leader_epochs
 from broker.log.log_config import LogConfig
 from broker.log.open_files import OpenFiles
@@ -14,7 +16,7 @@ from broker.log.quarantine import Quarantine, read_quarantines, write_quarantine
 from broker.log.recovery import count_batches, rescan
 from broker.log.segment import DamageFound, Segment
 from broker.log.segment_swap import SWAP_END_SUFFIX, SWAP_SUFFIX, recover_swaps
-from broker.protocol.record_batch import NO_PRODUCER_ID
+from broker.protocol.record_batch import CONTROL, NO_PRODUCER_ID, BatchHeader, read_marker
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ class LoadedLog(NamedTuple):
     leader_epochs: list[tuple[int, int]]
     torn_bytes: int
     """What a crash had half written, now cut off."""
+    aborted_transactions: AbortedTransactions
 
 
 def load_log(
@@ -73,10 +76,11 @@ def load_log(
         )  # fmt: skip
     else:
         start_offset = max(start_offset, log_start_offset)
-    snapshot_offset, producer_state = load_producer_state(
+    snapshot_offset, producer_state, aborted = load_producer_state(
         folder, listing.snapshots, segments, config.index_interval_bytes
     )
-    return LoadedLog(segments, start_offset, producer_state, snapshot_offset, _load_leader_epochs(folder), torn_bytes)
+    epochs = _load_leader_epochs(folder)
+    return LoadedLog(segments, start_offset, producer_state, snapshot_offset, epochs, torn_bytes, aborted)
 
 
 class _Listing(NamedTuple):
@@ -190,19 +194,20 @@ def report_quarantine(folder: str, quarantine: Quarantine) -> None:
 
 def load_producer_state(
     folder: str, snapshots: list[int], segments: list[Segment], index_interval_bytes: int
-) -> tuple[int, ProducerState]:
-    """(offset of the snapshot it comes from or -1, what the producers had done when the log ended).
+) -> tuple[int, ProducerState, AbortedTransactions]:
+    """(offset of the snapshot it comes from or -1, what the producers had done when the log ended, what was aborted).
 
     Without a snapshot it is read out of all that the files hold, even before the log start offset.
     """
     loaded = load_latest_snapshot(folder, snapshots, end_offset=segments[-1].next_offset)
     snapshot_offset, state = loaded if loaded is not None else (-1, ProducerState())
-    offset = max(snapshot_offset, segments[0].base_offset)
+    replayed_from = offset = max(snapshot_offset, segments[0].base_offset)
+    aborted: list[AbortedTransaction] = []
     for segment in segments:
         if segment.next_offset <= offset:
             continue
         try:
-            offset = _replay(segment, offset, state)
+            offset = _replay(segment, offset, state, aborted)
         except DamageFound as damage:
             log.error("segment is scanned: %s", damage)
             rescan_and_report(folder, segments, segment, index_interval_bytes=index_interval_bytes)
@@ -211,15 +216,38 @@ def load_producer_state(
     useful = {segment.base_offset for segment in segments} | {snapshot_offset}
     for stray_offset in set(snapshots) - useful:
         snapshot_path(folder, stray_offset).unlink(missing_ok=True)
-    return snapshot_offset, state
+    aborted_transactions = AbortedTransactions(folder)
+    ranges = [(segment.base_offset, segment.next_offset) for segment in segments]
+    aborted_transactions.load(ranges, replayed_from=replayed_from, replayed=aborted)
+    return snapshot_offset, state, aborted_transactions
 
 
-def _replay(segment: Segment, offset: int, state: ProducerState) -> int:
-    for _, header in segment.batches_from(offset):
+def _replay(segment: Segment, offset: int, state: ProducerState, aborted: list[AbortedTransaction]) -> int:
+    for position, header in segment.batches_from(offset):
         if header.producer_id > NO_PRODUCER_ID:
-            state.record(header, header.base_offset, header.max_timestamp)
+            if header.attributes & CONTROL:
+                _replay_marker(segment, position, header, state, aborted)
+            else:
+                state.record(header, header.base_offset, header.max_timestamp)
         offset = header.last_offset + 1
     return offset
+
+
+def _replay_marker(
+    segment: Segment, position: int, header: BatchHeader, state: ProducerState, aborted: list[AbortedTransaction]
+) -> None:
+    marker = None
+    if header.record_count:  # compaction may have left an empty one
+        try:
+            marker = read_marker(segment.read_at(position, header.size_bytes))
+        except CorruptMessage as error:
+            log.error("transaction marker cannot be read path=%s position=%d error=%s", segment.path, position, error)
+    ended = state.aborted_by(header.producer_id, header.base_offset)
+    if marker is not None and not marker.commit and ended is not None:
+        aborted.append(ended)
+    state.record(header, header.base_offset, header.max_timestamp)
+    if marker is not None:
+        state.note_coordinator_epoch(header.producer_id, marker.coordinator_epoch)
 
 
 def rescan_and_report(folder: str, segments: list[Segment], segment: Segment, *, index_interval_bytes: int) -> None:

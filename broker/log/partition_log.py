@@ -52,7 +52,9 @@ from broker.protocol.record_batch import (
     NO_PRODUCER_ID,
     NO_TIMESTAMP,
     BatchHeader,
+    build_marker,
     iter_records,
+    read_header,
     stamp_log_append_time,
 )
 
@@ -134,6 +136,7 @@ class PartitionLog:
         "_unflushed_sealed",
         "_waiters",
         "_wants_flush",
+        "aborted_transactions",
         "config",
         "folder",
         "high_watermark",
@@ -192,6 +195,7 @@ class PartitionLog:
         self.leader_epochs = loaded.leader_epochs
         self.leader_epoch = loaded.leader_epochs[-1][0]
         self.torn_bytes = loaded.torn_bytes
+        self.aborted_transactions = loaded.aborted_transactions
         self._snapshot_offset = loaded.snapshot_offset
         self._waiters = Waiters()
         self._durability_waiters = DurabilityWaiters()
@@ -309,6 +313,26 @@ class PartitionLog:
                 self._waiters.wake()
         return Appended(base_offset, now_ms if self._is_log_append_time else NO_TIMESTAMP, end_offset)
 
+    def end_transaction(
+        self, *, commit: bool, producer_id: int, producer_epoch: int, coordinator_epoch: int, now_ms: int
+    ) -> Appended:
+        """Write the marker that ends a producer's transaction here. Raises what `append` raises."""
+        marker = bytearray(
+            build_marker(
+                commit=commit,
+                producer_id=producer_id,
+                producer_epoch=producer_epoch,
+                coordinator_epoch=coordinator_epoch,
+                timestamp_ms=now_ms,
+            )
+        )
+        aborted = None if commit else self.producer_state.aborted_by(producer_id, self.log_end_offset)
+        appended = self.append(marker, read_header(marker), now_ms=now_ms)
+        self.producer_state.note_coordinator_epoch(producer_id, coordinator_epoch)
+        if aborted is not None:
+            self.aborted_transactions.add(self._active.base_offset, aborted)
+        return appended
+
     def _check_timestamps(self, header: BatchHeader, now_ms: int) -> int:
         """The batch's largest timestamp, which the producer gave.
 
@@ -408,7 +432,9 @@ class PartitionLog:
     def last_stable_offset(self) -> int:
         """The end of what read_committed consumers may see: the first open transaction, or the high watermark."""
         first_open = self.producer_state.first_open_transaction_offset
-        return self.high_watermark if first_open is None else min(first_open, self.high_watermark)
+        if first_open is None or first_open > self.high_watermark:
+            return self.high_watermark
+        return max(first_open, self.log_start_offset)
 
     @property
     def quarantines(self) -> list[Quarantine]:
@@ -547,6 +573,7 @@ class PartitionLog:
             return
         path = snapshot_path(self.folder, self.log_end_offset)
         try:
+            self.aborted_transactions.sync()
             path.write_bytes(self.producer_state.to_snapshot())
         except OSError as error:
             log.warning("producer snapshot not written path=%s error=%s", path, error)
@@ -577,6 +604,7 @@ class PartitionLog:
             self._retire(self._segments[:count])
             del self._segments[:count]
             self.log_start_offset = max(self.log_start_offset, self._segments[0].base_offset)
+            self.aborted_transactions.forget_before(self._segments[0].base_offset)
             log.info(
                 "segments deleted topic=%s partition=%d count=%d log_start_offset=%d",
                 self.topic, self.partition, count, self.log_start_offset,
@@ -683,7 +711,7 @@ class PartitionLog:
         self._flushed_offset = min(self._flushed_offset, self.log_end_offset)
         self.size_bytes = sum(segment.size for segment in self._segments)
         snapshots = [int(path.stem) for path in Path(self.folder).glob("*.snapshot")]
-        self._snapshot_offset, self.producer_state = load_producer_state(
+        self._snapshot_offset, self.producer_state, self.aborted_transactions = load_producer_state(
             self.folder, snapshots, self._segments, self.config.index_interval_bytes
         )
         self._schedule_roll()

@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 
 from crc32c import crc32c
 
-from broker.errors import InvalidProducerEpoch, OutOfOrderSequenceNumber
+from broker.errors import InvalidProducerEpoch, InvalidTxnState, OutOfOrderSequenceNumber
+from broker.log.aborted_transactions import AbortedTransaction
 from broker.protocol.record_batch import CONTROL, NO_SEQUENCE, TRANSACTIONAL, BatchHeader
 
 REMEMBERED_BATCHES: Final = 5  # Kafka's max.in.flight.requests.per.connection of an idempotent producer
@@ -82,6 +83,7 @@ class ProducerState:
 
         Raises InvalidProducerEpoch: a newer producer has taken over this id.
         Raises OutOfOrderSequenceNumber: records are missing before it, or it is older than the batches we remember.
+        Raises InvalidTxnState: the producer has a transaction open here, and this batch is not of it.
         """
         producer = self._producers.get(header.producer_id)
         if producer is None:
@@ -90,9 +92,11 @@ class ProducerState:
             raise InvalidProducerEpoch(
                 f"producer {header.producer_id} sent epoch {header.producer_epoch}, but has epoch {producer.epoch} here"
             )
-        if header.attributes & CONTROL:  # a control batch has no sequence
-            return None
         sequence = header.base_sequence
+        if sequence < 0:  # a marker, or offsets that a group coordinator writes for a transaction
+            return None
+        if producer.transaction_first_offset != NO_OFFSET and not header.attributes & TRANSACTIONAL:
+            raise InvalidTxnState(f"producer {header.producer_id} has a transaction open, and sent a batch outside it")
         is_new_epoch = header.producer_epoch != producer.epoch
         last_sequence = NO_SEQUENCE if is_new_epoch else producer.last_sequence
         if sequence == (last_sequence + 1) & _SEQUENCE_MASK:
@@ -124,6 +128,25 @@ class ProducerState:
         if header.attributes & TRANSACTIONAL and producer.transaction_first_offset == NO_OFFSET:
             producer.transaction_first_offset = base_offset
             self._open_transactions[header.producer_id] = base_offset
+
+    def is_in_transaction(self, producer_id: int, producer_epoch: int) -> bool:
+        """Whether the producer, in this epoch, has a transaction open here."""
+        producer = self._producers.get(producer_id)
+        return (
+            producer is not None and producer.transaction_first_offset != NO_OFFSET and producer.epoch == producer_epoch
+        )
+
+    def aborted_by(self, producer_id: int, marker_offset: int) -> AbortedTransaction | None:
+        """What an abort marker at that offset ends; None if the producer has no transaction open here."""
+        first_offset = self._open_transactions.get(producer_id)
+        if first_offset is None:
+            return None
+        others = (offset for other_id, offset in self._open_transactions.items() if other_id != producer_id)
+        return AbortedTransaction(producer_id, first_offset, marker_offset, next(others, marker_offset + 1))
+
+    def note_coordinator_epoch(self, producer_id: int, coordinator_epoch: int) -> None:
+        """Remember who wrote a producer's last marker."""
+        self._producers[producer_id].coordinator_epoch = coordinator_epoch
 
     def _end_transaction(self, producer_id: int, producer: Producer) -> None:
         producer.transaction_first_offset = NO_OFFSET

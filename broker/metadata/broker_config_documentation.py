@@ -47,7 +47,12 @@ _DOCUMENTATION: Final[Mapping[str, str]] = {
     "producer.id.expiration.ms": "How long a partition remembers an idempotent producer that writes nothing.",
     "socket.listen.backlog.size": "How many connections may wait to be accepted.",
     "socket.request.max.bytes": "The largest request; a longer one closes the connection.",
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": "How often transactions are searched for timeouts.",
     "transaction.max.timeout.ms": "The longest timeout a transactional producer may ask for.",
+    "transaction.remove.expired.transaction.cleanup.interval.ms": "How often unused transactional ids are forgotten.",
+    "transaction.state.log.num.partitions": "The partition count of `__transaction_state` when it is created.",
+    "transaction.state.log.segment.bytes": "The segment size of `__transaction_state` when it is created.",
+    "transactional.id.expiration.ms": "How long a transactional id that nobody uses is remembered.",
 }
 
 _IN_OTHER_UNITS: Final = {

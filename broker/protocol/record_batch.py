@@ -35,6 +35,9 @@ TRANSACTIONAL: Final = 0x10
 CONTROL: Final = 0x20
 DELETE_HORIZON: Final = 0x40
 
+ABORT_MARKER: Final = 0
+COMMIT_MARKER: Final = 1
+
 NO_TIMESTAMP: Final = -1
 NO_PRODUCER_ID: Final = -1
 NO_SEQUENCE: Final = -1
@@ -418,6 +421,26 @@ def build_marker(
         control=True,
         leader_epoch=leader_epoch,
     )
+
+
+class Marker(NamedTuple):
+    """What a control batch says about a transaction."""
+
+    commit: bool
+    coordinator_epoch: int
+
+
+def read_marker(batch: bytes | memoryview) -> Marker | None:
+    """The marker of a control batch; None for control records of another kind. Raises CorruptMessage."""
+    record = next(iter_records(batch), None)
+    if record is None or record.key is None or record.value is None:
+        return None
+    try:
+        _, kind = struct.unpack_from(">hh", record.key)
+        _, coordinator_epoch = struct.unpack_from(">hi", record.value)
+    except struct.error:
+        raise CorruptMessage("a control batch without a marker") from None
+    return Marker(kind == COMMIT_MARKER, coordinator_epoch) if kind in (ABORT_MARKER, COMMIT_MARKER) else None
 
 
 def recompress(

@@ -145,7 +145,7 @@ def test_api_versions(wire: WireClient, version: int):
     answer = wire.ask(ApiVersionsRequest(client_software_name="t", client_software_version="1"), version)
     served = {api.api_key: (api.min_version, api.max_version) for api in answer.api_keys}
     assert answer.error_code == 0
-    assert served[0] == (0, 11)
+    assert served[0] == (0, 13)
     assert served[1] == (4, 18)
     assert served[3] == (0, 13)
     assert served[18] == (0, 4)

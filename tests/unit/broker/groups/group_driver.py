@@ -10,7 +10,7 @@ from broker.errors import NONE, KafkaError
 from broker.groups.coordinator import GroupCoordinator
 from broker.groups.deadlines import Now
 from broker.groups.members import Client
-from broker.groups.offsets import OffsetStore, PartitionOffset, WhenDurable
+from broker.groups.offsets import OffsetStore, OpenTransaction, PartitionOffset, WhenDurable
 from broker.groups.records import CommittedOffset, OffsetsRecord
 from broker.protocol.messages.describe_groups import DescribedGroup
 from broker.protocol.messages.heartbeat import HeartbeatRequest
@@ -38,7 +38,15 @@ class MemoryOffsetsLog:
         self.batches: list[tuple[str, list[OffsetsRecord]]] = []
         self.failure: KafkaError | None = None
 
-    def append(self, group_id: str, records: Sequence[OffsetsRecord], *, wall_ms: int) -> None:
+    def append(
+        self,
+        group_id: str,
+        records: Sequence[OffsetsRecord],
+        *,
+        wall_ms: int,
+        producer_id: int = -1,
+        producer_epoch: int = -1,
+    ) -> None:
         assert records, "an empty batch is not a batch"
         if self.failure is not None:
             raise self.failure
@@ -47,6 +55,13 @@ class MemoryOffsetsLog:
     @property
     def is_strict(self) -> bool:
         return False
+
+    @property
+    def open_transactions(self) -> list[OpenTransaction]:
+        return []
+
+    def is_kept_in(self, group_id: str, partition: int) -> bool:
+        return True
 
     def when_durable(self, group_id: str, callback: WhenDurable) -> None:
         callback(None)

@@ -11,12 +11,13 @@ from broker.clock import Clock
 from broker.config import broker_config
 from broker.dispatch import RequestContext, served_apis
 from broker.fetch_sessions import FetchSessions
-from broker.groups import GroupCoordinator, OffsetStore
+from broker.groups import GroupCoordinator, Now, OffsetStore
 from broker.log import FlushPolicy, LogDirectory
 from broker.metadata.dynamic_configs import DynamicConfigs
 from broker.metadata.topics import TopicRegistry
 from broker.producer_ids import ProducerIds
 from broker.protocol.api_keys import ApiKey
+from broker.transactions import TRANSACTIONS_TOPIC, Markers, TransactionCoordinator, TransactionLog
 from tests.unit.broker.handlers.asking_groups import GroupApis
 
 
@@ -25,8 +26,13 @@ class ForgetfulOffsetsLog:
 
     is_strict = False
 
-    def append(self, group_id, records, *, wall_ms):
+    open_transactions = ()
+
+    def append(self, group_id, records, *, wall_ms, producer_id=-1, producer_epoch=-1):
         pass
+
+    def is_kept_in(self, group_id, partition):
+        return True
 
     def read(self):
         return iter(())
@@ -48,6 +54,14 @@ class HandlerBroker:
         self.topics.open()
         self.configs.on_change = self.topics.reconfigure_logs
         self.groups = GroupCoordinator(OffsetStore(ForgetfulOffsetsLog()), self.config)
+        producer_ids = ProducerIds(folder)
+        self.transactions = TransactionCoordinator(
+            TransactionLog(existing=self.transaction_partitions, ensure=self.ensure_transaction_partitions),
+            Markers(self.topics.partition, self.groups),
+            producer_ids,
+            self.config,
+        )
+        self.transactions.load(Now.by(self.clock))
         self.context = RequestContext(
             config=self.config,
             clock=self.clock,
@@ -56,10 +70,19 @@ class HandlerBroker:
             topics=self.topics,
             logs=self.logs,
             groups=self.groups,
-            producer_ids=ProducerIds(folder),
+            producer_ids=producer_ids,
+            transactions=self.transactions,
             fetch_sessions=FetchSessions(10),
             listener=self.config.listeners[0],
         )
+
+    def transaction_partitions(self):
+        return self.topics.partitions(TRANSACTIONS_TOPIC) if TRANSACTIONS_TOPIC in self.topics else []
+
+    def ensure_transaction_partitions(self):
+        if TRANSACTIONS_TOPIC not in self.topics:
+            self.topics.create(TRANSACTIONS_TOPIC, partition_count=1)
+        return self.transaction_partitions()
 
     def ask(self, request, version=None):
         """The answer to a request, by default in its newest version."""

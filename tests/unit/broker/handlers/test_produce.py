@@ -11,6 +11,8 @@ from broker.protocol.messages.metadata import MetadataRequest, MetadataRequestTo
 from broker.protocol.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
 from broker.protocol.record_batch import Record, build_batch
 
+BY_NAME = 12  # the newest version that names topics
+
 
 def request(topic="t", value=b"x", acks=-1):
     records = memoryview(bytearray(build_batch([Record(0, 1_700_000_000_000, b"k", value)])))
@@ -32,7 +34,7 @@ def waiting(handler_broker):
 
 
 def test_the_answer_waits_for_the_disk(waiting):
-    delayed, answers = waiting.ask(request()), []
+    delayed, answers = waiting.ask(request(), BY_NAME), []
     assert isinstance(delayed, DelayedResponse)
     delayed.when_answered(answers.append)
     assert not answers
@@ -45,7 +47,7 @@ def test_batches_that_wait_together_share_one_flush(waiting, monkeypatch):
     answers, flushes = [], []
     flush = os.fdatasync
     for _ in range(3):
-        waiting.ask(request()).when_answered(answers.append)
+        waiting.ask(request(), BY_NAME).when_answered(answers.append)
     monkeypatch.setattr(os, "fdatasync", lambda fd: flushes.append(os.readlink(f"/proc/self/fd/{fd}")) or flush(fd))
     waiting.logs.flush_dirty(waiting.clock.now_ms())
     assert [partition_of(answer).base_offset for answer in answers] == [0, 1, 2]
@@ -54,7 +56,7 @@ def test_batches_that_wait_together_share_one_flush(waiting, monkeypatch):
 
 def test_a_disk_that_fails_is_told(waiting, monkeypatch):
     answers = []
-    waiting.ask(request()).when_answered(answers.append)
+    waiting.ask(request(), BY_NAME).when_answered(answers.append)
 
     def fail(fd):
         raise OSError(5, "Input/output error")
@@ -66,43 +68,43 @@ def test_a_disk_that_fails_is_told(waiting, monkeypatch):
 
 
 def test_acks_1_does_not_wait_for_the_disk(waiting):
-    assert partition_of(waiting.ask(request(acks=1))).base_offset == 0
+    assert partition_of(waiting.ask(request(acks=1), BY_NAME)).base_offset == 0
 
 
 def test_acks_0_has_no_answer(handler_broker):
     handler_broker.topics.create("t", partition_count=1)
-    assert handler_broker.ask(request(acks=0)) is None
+    assert handler_broker.ask(request(acks=0), BY_NAME) is None
     with pytest.raises(BadRequest, match="unknown-0"):
-        handler_broker.ask(request("unknown", acks=0))
+        handler_broker.ask(request("unknown", acks=0), BY_NAME)
 
 
 def test_internal_topics_are_written_by_the_broker_alone(handler_broker):
     handler_broker.topics.create("__consumer_offsets", partition_count=1)
     for client_id, code in (("someone", 17), ("__admin_client", 0), ("someone", 17)):
         handler_broker.context.client_id = client_id
-        assert partition_of(handler_broker.ask(request("__consumer_offsets"))).error_code == code
+        assert partition_of(handler_broker.ask(request("__consumer_offsets"), BY_NAME)).error_code == code
 
 
 def test_a_changed_topic_config_holds_for_the_next_batch(handler_broker):
     handler_broker.topics.create("t", partition_count=1)
-    assert partition_of(handler_broker.ask(request(value=bytes(1000)))).error_code == 0
+    assert partition_of(handler_broker.ask(request(value=bytes(1000)), BY_NAME)).error_code == 0
     handler_broker.topics.set_configs("t", {"max.message.bytes": "500"})
-    assert partition_of(handler_broker.ask(request(value=bytes(1000)))).error_code == 10
+    assert partition_of(handler_broker.ask(request(value=bytes(1000)), BY_NAME)).error_code == 10
 
 
 def test_a_changed_broker_default_holds_for_the_next_batch(handler_broker):
     handler_broker.topics.create("t", partition_count=1)
-    assert partition_of(handler_broker.ask(request(value=bytes(1000)))).error_code == 0
+    assert partition_of(handler_broker.ask(request(value=bytes(1000)), BY_NAME)).error_code == 0
     handler_broker.configs.replace({"message.max.bytes": "500"}, for_cluster=True)
-    assert partition_of(handler_broker.ask(request(value=bytes(1000)))).error_code == 10
+    assert partition_of(handler_broker.ask(request(value=bytes(1000)), BY_NAME)).error_code == 10
 
 
 def test_a_topic_made_anew_is_not_mistaken_for_the_old_one(handler_broker):
     for _ in range(2):
         handler_broker.topics.create("t", partition_count=1)
-        assert partition_of(handler_broker.ask(request())).base_offset == 0
+        assert partition_of(handler_broker.ask(request(), BY_NAME)).base_offset == 0
         handler_broker.topics.delete("t")
-    assert partition_of(handler_broker.ask(request())).error_code == 3
+    assert partition_of(handler_broker.ask(request(), BY_NAME)).error_code == 3
 
 
 def test_metadata_is_answered_from_memory_until_topics_change(handler_broker):
