@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-BENCHMARKS = ("start", "broker_throughput", "compaction", "rest_produce", "topics_page")
+BENCHMARKS = ("start", "broker_throughput", "rest_produce", "topics_page")
 
 
 def main() -> None:
