@@ -2,7 +2,7 @@
 
 Reads one CompactionPlan a line, as JSON, and answers with lines too: `replaced` for each group of segments, and at the
 end `compacted` or `failed`. It ends when its input does, even in the middle of a run, so that it never outlives the
-broker. It is polite: the lowest priority, so that it works with what the broker and its clients leave.
+broker. It is polite: a lower priority, so that it works mostly with what the broker and its clients leave.
 """
 
 import os
@@ -19,7 +19,7 @@ import msgspec
 from broker.errors import KafkaError
 from broker.log.compaction import Compacted, CompactionPlan, DamagedSegment, ReplacedSegments, compact
 
-NICENESS: Final = 15
+NICENESS: Final = 5
 
 
 class WorkerPlan(msgspec.Struct):
