@@ -133,19 +133,19 @@ def test_kafkas_own_tool_finds_the_compacted_segments_sound(broker: Broker, java
     del last[b"key-0"]
     fill(broker, topic, "gzip", 3_000)
     eventually(lambda: cleaned_offset(broker, topic) > 11_000, "not compacted")
-    segments = sorted((broker.data_folder / f"{topic}-0").glob("*.log"))
-    dumped = java_tools.run(
-        "dump-log",
-        "--deep-iteration",
-        "--files",
-        ",".join(str(path) for segment in segments for path in _files_of(segment)),
-    )
+    broker.stop()  # or the cleaner would go on changing the files while the tool starts
+    try:
+        segments = sorted((broker.data_folder / f"{topic}-0").glob("*.log"))
+        files = ",".join(str(path) for segment in segments for path in _files_of(segment))
+        dumped = java_tools.run("dump-log", "--deep-iteration", "--files", files)
+    finally:
+        broker.start()
     text = dumped.stdout + dumped.stderr
     assert "isvalid: false" not in text
     # Gaps are what compaction leaves; a time index entry may name a batch of which only the header is left.
     assert "Mismatches" not in text
     assert "Exception" not in text
-    assert text.count("baseOffset:") >= len(segments) - 1
+    assert text.count("baseOffset:") >= sum(segment.stat().st_size > 0 for segment in segments), text
 
 
 def _files_of(segment: Path) -> list[Path]:
