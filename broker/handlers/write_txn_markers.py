@@ -6,7 +6,7 @@ Brokers ask each other; here only the administrator's tool does, to abort a tran
 from __future__ import annotations
 
 from broker.dispatch import RequestContext, handles
-from broker.errors import NONE, KafkaError
+from broker.errors import NONE, InvalidRequest, KafkaError
 from broker.groups import Now
 from broker.protocol.api_keys import ApiKey
 from broker.protocol.messages.write_txn_markers import (
@@ -46,6 +46,8 @@ def write_txn_markers(request: WriteTxnMarkersRequest, context: RequestContext) 
 
 
 def _write(markers: Markers, marker: WritableTxnMarker, topic: str, index: int, now: Now) -> int:
+    if marker.producer_id < 0:
+        return InvalidRequest.code  # nobody's transaction
     try:
         markers.write(
             topic,

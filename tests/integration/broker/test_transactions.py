@@ -285,9 +285,9 @@ def test_markers_by_hand_end_a_transaction_that_hangs(txn: TransactionalWire) ->
     txn.init()
     txn.produce(0, version=12)
 
-    def write(epoch: int, partition: int = 0) -> int:
+    def write(epoch: int, partition: int = 0, producer_id: int | None = None) -> int:
         marker = WritableTxnMarker(
-            producer_id=txn.producer_id,
+            producer_id=txn.producer_id if producer_id is None else producer_id,
             producer_epoch=epoch,
             transaction_result=False,
             topics=[WritableTxnMarkerTopic(txn.topic, [partition])],
@@ -296,7 +296,8 @@ def test_markers_by_hand_end_a_transaction_that_hangs(txn: TransactionalWire) ->
         answer = txn.wire.ask(WriteTxnMarkersRequest(markers=[marker]), 1)
         return answer.markers[0].topics[0].partitions[0].error_code
 
-    assert [write(txn.epoch - 1), write(txn.epoch, partition=9), write(txn.epoch)] == [47, 3, 0]
+    assert [write(txn.epoch - 1), write(txn.epoch, partition=9), write(0, producer_id=-1)] == [47, 3, 42]
+    assert write(txn.epoch) == 0
     assert txn.fetch() == (2, [0], [(0, False, 1), (1, True, 1)])
 
 
