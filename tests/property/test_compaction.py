@@ -138,7 +138,7 @@ def play(history: History, steps: list[tuple]) -> None:
 
 
 @settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
-@given(steps=st.lists(STEPS, max_size=40), segment_bytes=st.sampled_from([500, 2000]))
+@given(steps=st.lists(STEPS, max_size=40), segment_bytes=st.sampled_from([1000, 2000]))
 def test_a_compacted_log_holds_the_last_record_of_each_key(steps, segment_bytes) -> None:
     with history(segment_bytes) as made:
         play(made, steps)
