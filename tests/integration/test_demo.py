@@ -54,7 +54,7 @@ def test_demo_shows_a_late_group_and_ends_with_its_topics(platform: Platform, de
 def test_demo_stops_when_told_to_even_as_a_background_job(platform: Platform, number: int) -> None:
     """Shells start background jobs with SIGINT ignored; children inherit that."""
     command = [sys.executable, "-m", "app", "demo", "--bootstrap-servers", platform.kafka]
-    ignoring = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    ignoring = "import os, signal as s, sys; s.signal(s.SIGINT, s.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
     process = subprocess.Popen([sys.executable, "-c", ignoring, *command], stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr
