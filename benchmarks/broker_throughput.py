@@ -14,6 +14,7 @@ from benchmarks.brokers import KIT, RunningBroker, apache_kafka, caudal_broker, 
 from benchmarks.table import median, table
 
 RUNS = 5
+AIOKAFKA = {100: 200_000, 1000: 100_000}
 LIBRDKAFKA = {100: 1_000_000, 1000: 300_000}
 JAVA = {100: 1_000_000, 1000: 300_000}
 
@@ -43,6 +44,16 @@ def librdkafka(broker: RunningBroker, topic: str, what: str, size: int) -> Measu
 
     def run() -> tuple[float, float]:
         answer = _client("benchmarks.librdkafka_client", broker.bootstrap_servers, topic, what, count, size)
+        return count / answer["seconds"], count
+
+    return _with_cpu(broker, run)
+
+
+def aiokafka(broker: RunningBroker, topic: str, _what: str, size: int) -> Measured:
+    count = AIOKAFKA[size]
+
+    def run() -> tuple[float, float]:
+        answer = _client("benchmarks.aiokafka_client", broker.bootstrap_servers, topic, count, size)
         return count / answer["seconds"], count
 
     return _with_cpu(broker, run)
@@ -86,12 +97,14 @@ def closed_loop(broker: RunningBroker, topic: str) -> tuple[float, float]:
 
 def _throughput_rows(brokers: Sequence[RunningBroker], runs: int) -> list[list[object]]:
     rows: list[list[object]] = []
-    for name, run in (("librdkafka", librdkafka), ("Java perf tool", java)):
+    both = ("produce", "consume")
+    clients = (("librdkafka", librdkafka, both), ("Java perf tool", java, both), ("aiokafka", aiokafka, ("produce",)))
+    for name, run, whats in clients:
         for size in (100, 1000):
             topics = {broker.name: f"{run.__name__}-{size}" for broker in brokers}
             for broker in brokers:
                 broker.create_topic(topics[broker.name])
-            for what in ("produce", "consume"):
+            for what in whats:
                 results: dict[str, list[Measured]] = {broker.name: [] for broker in brokers}
                 for _ in range(runs):
                     for broker in brokers:

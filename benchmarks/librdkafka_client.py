@@ -1,6 +1,6 @@
 """One run of confluent-kafka against one broker, in a process of its own; prints one JSON line.
 
-python -m benchmarks.librdkafka_client BOOTSTRAP TOPIC produce|consume COUNT SIZE
+python -m benchmarks.librdkafka_client BOOTSTRAP TOPIC produce|consume COUNT SIZE [--ca CERTIFICATES]
 """
 
 import json
@@ -10,7 +10,7 @@ import time
 from confluent_kafka import Consumer, Producer
 
 
-def produce(bootstrap: str, topic: str, count: int, size: int) -> float:
+def produce(common: dict[str, str], topic: str, count: int, size: int) -> float:
     """Seconds for count idempotent records with acks=all, from the first call to the last acknowledgement."""
     failures = 0
 
@@ -20,7 +20,7 @@ def produce(bootstrap: str, topic: str, count: int, size: int) -> float:
 
     producer = Producer(
         {
-            "bootstrap.servers": bootstrap,
+            **common,
             "acks": "all",
             "enable.idempotence": True,
             "linger.ms": 5,
@@ -47,11 +47,11 @@ def produce(bootstrap: str, topic: str, count: int, size: int) -> float:
     return seconds
 
 
-def consume(bootstrap: str, topic: str, count: int, size: int) -> float:
+def consume(common: dict[str, str], topic: str, count: int, size: int) -> float:
     """Seconds from the first record to the last of count."""
     consumer = Consumer(
         {
-            "bootstrap.servers": bootstrap,
+            **common,
             "group.id": f"bench-{time.time_ns()}",
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
@@ -79,9 +79,12 @@ def consume(bootstrap: str, topic: str, count: int, size: int) -> float:
 
 
 def main() -> None:
-    bootstrap, topic, what, count, size = sys.argv[1:]
+    bootstrap, topic, what, count, size, *trust = sys.argv[1:]
+    common = {"bootstrap.servers": bootstrap}
+    if trust:
+        common |= {"security.protocol": "ssl", "ssl.ca.location": trust[1]}
     run = produce if what == "produce" else consume
-    print(json.dumps({"seconds": run(bootstrap, topic, int(count), int(size))}))
+    print(json.dumps({"seconds": run(common, topic, int(count), int(size))}))
 
 
 if __name__ == "__main__":

@@ -1,16 +1,18 @@
 """Ready-made requests over raw connections, so that the broker is the limit; prints one JSON line.
 
-python -m benchmarks.raw_client BOOTSTRAP TOPIC produce|metadata CONNECTIONS SECONDS RECORDS SIZE
+python -m benchmarks.raw_client BOOTSTRAP TOPIC produce|metadata CONNECTIONS SECONDS RECORDS SIZE [--scram NAME:SECRET]
 """
 
 import asyncio
 import json
+import socket
 import sys
 import time
 from typing import cast
 
 import uvloop
 
+from benchmarks.scram_login import logged_in
 from benchmarks.table import percentile
 from broker.protocol.api_keys import ApiKey
 from broker.protocol.frames import request_frame
@@ -74,16 +76,24 @@ def metadata_frame(topic: str) -> bytes:
     return request_frame(ApiKey.METADATA, METADATA_VERSION, 1, "bench", request)
 
 
-async def run(bootstrap: str, frame: bytes, connections: int, seconds: float) -> dict[str, float]:
+def connect(bootstrap: str, login: str) -> socket.socket:
     host, _, port = bootstrap.rpartition(":")
+    if not login:
+        return socket.create_connection((host, int(port)))
+    user, _, password = login.partition(":")
+    return logged_in(host, int(port), user, password)
+
+
+async def run(bootstrap: str, frame: bytes, connections: int, seconds: float, login: str = "") -> dict[str, float]:
     loop = asyncio.get_running_loop()
+    sockets = [connect(bootstrap, login) for _ in range(connections)]
     started = time.perf_counter()
     clients = []
     ends = []
-    for _ in range(connections):
+    for each in sockets:
         end: asyncio.Future[None] = loop.create_future()
         client = ClosedLoop(frame, started + seconds, end)
-        await loop.create_connection(lambda client=client: client, host, int(port))  # type: ignore[misc]
+        await loop.create_connection(lambda client=client: client, sock=each)  # type: ignore[misc]
         clients.append(client)
         ends.append(end)
     await asyncio.gather(*ends)
@@ -98,9 +108,9 @@ async def run(bootstrap: str, frame: bytes, connections: int, seconds: float) ->
 
 
 def main() -> None:
-    bootstrap, topic, what, connections, seconds, records, size = sys.argv[1:]
+    bootstrap, topic, what, connections, seconds, records, size, *login = sys.argv[1:]
     frame = produce_frame(topic, int(records), int(size)) if what == "produce" else metadata_frame(topic)
-    print(json.dumps(uvloop.run(run(bootstrap, frame, int(connections), float(seconds)))))
+    print(json.dumps(uvloop.run(run(bootstrap, frame, int(connections), float(seconds), "".join(login[1:])))))
 
 
 if __name__ == "__main__":
