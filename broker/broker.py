@@ -80,6 +80,8 @@ class Broker:
             cleaner = Cleaner(self._open_logs, self._clock, self._cleaner_settings)
             self._background.append(asyncio.create_task(cleaner.run()))
         self._background.append(asyncio.create_task(self._tick_transactions()))
+        for security in self._listener_security.values():
+            self._background.append(asyncio.create_task(security.keep_fresh()))
 
     async def stop(self) -> None:
         """Refuse new connections, answer what waits, force everything to disk, mark the folder clean."""
@@ -142,7 +144,9 @@ class Broker:
             fetch_sessions=self._fetch_sessions,
             listener=listener,
             client_host=client_host,
-            login=self._listener_security[listener.name].new_login(self._security.users) if listener.has_sasl else None,
+            login=self._listener_security[listener.name].new_login(self._security.users, self._clock)
+            if listener.has_sasl
+            else None,
             security=self._security,
         )
 

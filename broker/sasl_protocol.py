@@ -14,7 +14,7 @@ from broker.connection import Chunks, Connection, Pending, Route
 from broker.dispatch import BadRequest, RequestContext
 from broker.protocol.api_keys import ApiKey
 from broker.security.login import Login
-from broker.security.sasl import LoginRefused
+from broker.security.sasl import LoginRefused, LoginWaits
 from broker.server import ClientProtocol, Server
 
 _BEFORE_LOGIN: Final = (ApiKey.SASL_HANDSHAKE, ApiKey.API_VERSIONS)
@@ -55,10 +55,14 @@ class SaslConnection(Connection):
     def _answer_raw(self, token: bytes) -> Chunks:
         """A token without a request around it, after SaslHandshake v0, is answered by a bare token."""
         login, context = self._login, self._context
+        now_ms, wall_ms = self._clock.monotonic_ms(), context.clock.now_ms()
         try:
-            answer = login.respond(token, now_ms=self._clock.monotonic_ms(), wall_ms=context.clock.now_ms())
+            try:
+                answer = login.respond(token, now_ms=now_ms, wall_ms=wall_ms)
+            except LoginWaits:  # Clients of that time get what can be said at once.
+                answer = login.respond(token, now_ms=now_ms, wall_ms=wall_ms)
         except LoginRefused as refused:
-            raise BadRequest(str(refused)) from None
+            raise BadRequest(refused.reason) from None
         if login.is_complete and login.principal is not None:
             context.principal = login.principal
         return [len(answer).to_bytes(4, "big"), answer]
@@ -91,6 +95,8 @@ class SaslProtocol(ClientProtocol):
         super()._deliver(response)
         if self._login is not None and self._login.has_failed:
             self.close()
+        elif self._is_limited:
+            self._after_login_message()
 
     def _after_login_message(self) -> None:
         login = self._login

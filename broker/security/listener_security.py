@@ -10,17 +10,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from broker.clock import Clock
 from broker.config import DEFINITIONS, LISTENER_PREFIX, BrokerConfig, ConfigError, Listener
 from broker.security.jaas import parse_jaas, plain_users
 from broker.security.login import Login
+from broker.security.oauthbearer import OAUTHBEARER, OAuthBearerExchange
+from broker.security.oauthbearer_settings import token_validator
 from broker.security.plain import PlainExchange
 from broker.security.sasl import SaslExchange
 from broker.security.scram import BY_SASL_NAME, ScramExchange
 from broker.security.scram_users import ScramUsers
 from broker.security.tls import TlsContexts, TlsSettings
+from broker.security.tokens import SignedTokens, TokenValidator, UnsecuredTokens
 
 PLAIN: Final = "PLAIN"
-SERVED_MECHANISMS: Final = (PLAIN, *BY_SASL_NAME)
+SERVED_MECHANISMS: Final = (PLAIN, *BY_SASL_NAME, OAUTHBEARER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +39,34 @@ class ListenerSecurity:
     demands_certificate: bool = False
     takes_passwords_in_clear: bool = False
     """Whether SASL/PLAIN is served without TLS."""
+    tokens: TokenValidator | None = None
+    """Of SASL/OAUTHBEARER."""
 
     @property
     def demands_login(self) -> bool:
         """Whether nobody gets in without proving who they are."""
         return bool(self.mechanisms) or self.demands_certificate
 
-    def new_login(self, users: ScramUsers) -> Login:
+    @property
+    def takes_unsecured_tokens(self) -> bool:
+        """Whether everybody may claim to be anybody."""
+        return isinstance(self.tokens, UnsecuredTokens)
+
+    async def keep_fresh(self) -> None:
+        """Fetch what logins are verified with, for as long as the broker runs."""
+        if isinstance(self.tokens, SignedTokens):
+            await self.tokens.keys.run()
+
+    def new_login(self, users: ScramUsers, clock: Clock) -> Login:
         """The login of a new connection."""
         starts: dict[str, Callable[[], SaslExchange]] = {}
         for mechanism in self.mechanisms:
             if mechanism == PLAIN:
                 starts[mechanism] = lambda: PlainExchange(self.passwords)
+            elif mechanism == OAUTHBEARER:
+                tokens = self.tokens
+                assert tokens is not None
+                starts[mechanism] = lambda tokens=tokens: OAuthBearerExchange(tokens, clock)  # type: ignore[misc]
             else:
                 scram = BY_SASL_NAME[mechanism]
                 starts[mechanism] = lambda scram=scram: ScramExchange(scram, users.find)  # type: ignore[misc]
@@ -78,6 +98,7 @@ def listener_security(config: BrokerConfig, listener: Listener) -> ListenerSecur
         tls=tls,
         demands_certificate=demands_certificate,
         takes_passwords_in_clear=PLAIN in mechanisms and tls is None,
+        tokens=token_validator(setting, listener.name) if OAUTHBEARER in mechanisms else None,
     )
 
 
@@ -89,6 +110,11 @@ def check_reachable(config: BrokerConfig, listener: Listener) -> None:
     security = listener_security(config, listener)
     if not security.demands_login:
         raise ConfigError(f"{where} nobody has to log in; listen on 127.0.0.1, or allow it with --insecure")
+    if security.takes_unsecured_tokens:
+        raise ConfigError(
+            f"{where} anybody can claim to be anyone there with an unsecured token; set "
+            "sasl.oauthbearer.jwks.endpoint.url, or allow it with --insecure"
+        )
     if security.takes_passwords_in_clear:
         # Differs from Kafka: PLAIN without TLS is refused on an address that others can reach, unless --insecure
         # allows it, because anyone on the way can read the passwords.

@@ -62,7 +62,9 @@ class Login:
         self.is_raw = version == 0
 
     def respond(self, token: bytes, *, now_ms: int, wall_ms: int) -> bytes:
-        """The answer to a token. Raises IllegalSaslState or LoginRefused, after which the connection must be closed."""
+        """The answer to a token. Raises LoginWaits, after which the same token is to be given again; IllegalSaslState
+        or LoginRefused, after which the connection must be closed.
+        """
         exchange = self._exchange
         if exchange is None:
             raise IllegalSaslState("SaslAuthenticate needs a SaslHandshake before it")
