@@ -82,6 +82,8 @@ async def _serve(config: BrokerConfig, folder: Path, added_users: list[_ScramUse
         "pid": os.getpid(),
         "cluster_id": server.cluster_id,
     }
+    if server.metrics_address:
+        ready["metrics"] = server.metrics_address
     print(json.dumps(ready), flush=True)
     await stop.wait()
     await server.stop()
@@ -134,6 +136,12 @@ def _settings(options: argparse.Namespace) -> tuple[BrokerConfig, Path]:
     for listener in config.listeners:
         if not options.insecure:
             check_reachable(config, listener)
+    metrics = config.metrics_listener
+    if metrics is not None and not metrics.is_loopback and not options.insecure:
+        raise ConfigError(
+            f"caudal.metrics.listener={config.caudal_metrics_listener} can be reached from other machines, and nobody "
+            "has to log in there; listen on 127.0.0.1, or allow it with --insecure"
+        )
     folder = options.data_dir or _log_folder(config)
     if folder is None:
         raise ConfigError("no data folder; give --data-dir D (or log.dirs in the properties file)")

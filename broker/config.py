@@ -27,10 +27,14 @@ AUTHORIZER_CONFIGS: Final = {
 CAUDAL_BROKER_CONFIGS: Final = {
     "caudal.flush.mode": BrokerConfigDefinition("caudal.flush.mode", ConfigType.STRING, "interval", False),
     "caudal.flush.interval.ms": BrokerConfigDefinition("caudal.flush.interval.ms", ConfigType.LONG, "50", False),
+    "caudal.metrics.listener": BrokerConfigDefinition("caudal.metrics.listener", ConfigType.STRING, "", False),
+    "caudal.metrics.partitions.enable": BrokerConfigDefinition(
+        "caudal.metrics.partitions.enable", ConfigType.BOOLEAN, "true", False
+    ),
     "caudal.partitions.max": BrokerConfigDefinition("caudal.partitions.max", ConfigType.INT, "20000", False),
 }
-"""Settings of ours that Kafka has no name for: when appended bytes are forced to disk, and how many partitions there
-may be."""
+"""Settings of ours that Kafka has no name for: when appended bytes are forced to disk, where metrics are served, how
+many partitions there may be."""
 
 # Differs from Kafka: rebalances start at once, offsets live in one partition and transactions too, the node id may be
 # left out, the accept queue is longer and the broker listens on loopback only, because one node on one machine is the
@@ -171,6 +175,8 @@ class BrokerConfig:
     broker_rack: str | None = None
     caudal_flush_interval_ms: int = 50
     caudal_flush_mode: str = "interval"
+    caudal_metrics_listener: str = ""
+    caudal_metrics_partitions_enable: bool = True
     caudal_partitions_max: int = 20_000
     connection_failed_authentication_delay_ms: int = 100
     connections_max_idle_ms: int = 600_000
@@ -218,6 +224,12 @@ class BrokerConfig:
     listeners: tuple[Listener, ...] = (Listener("PLAINTEXT", "127.0.0.1", 9092, "127.0.0.1", 9092),)
     given: Mapping[str, str] = field(default_factory=dict)
     """What the properties file and the command line said, by Kafka's name; all else is default."""
+
+    @property
+    def metrics_listener(self) -> Listener | None:
+        """Where metrics are served; None for nowhere."""
+        text = self.caudal_metrics_listener
+        return parse_listeners(text if "://" in text else f"METRICS://{text}")[0] if text else None
 
     def value(self, name: str) -> str | None:
         """A setting as text, whether it has an effect or not. Raises KeyError for a name that Kafka does not know."""

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Coroutine
 from struct import Struct
+from time import perf_counter_ns
 from types import CoroutineType
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from broker.counters import SAMPLE_MASK, ErrorCounter, RequestStats, error_counter
 from broker.dispatch import BadRequest, DelayedResponse, Handler, RequestContext, ServedApi, error_response, served_apis
 from broker.errors import UnsupportedVersion
 from broker.log.file_span import FileSpan
@@ -172,6 +174,18 @@ class Route(NamedTuple):
     has_flexible_request: bool
     has_flexible_response_header: bool
     handler: Handler
+    stats: RequestStats
+    count_errors: ErrorCounter
+    counts_errors_always: bool
+    """Else only when the handler says that there may be some."""
+
+
+class Routes(dict[int, Route]):
+    """The routes met so far, by API key and version. Clearing them forgets no counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stats: dict[int, RequestStats] = {}
 
 
 class Pending(NamedTuple):
@@ -180,6 +194,9 @@ class Pending(NamedTuple):
     route: Route
     correlation_id: int
     response: DelayedResponse | Coroutine[Any, Any, Any]
+    started_ns: int
+    pending_ns: int
+    """From when on it has waited."""
 
 
 class Connection:
@@ -187,7 +204,7 @@ class Connection:
 
     __slots__ = ("_client_id", "_context", "_routes")
 
-    def __init__(self, context: RequestContext, routes: dict[int, Route]) -> None:
+    def __init__(self, context: RequestContext, routes: Routes) -> None:
         self._context = context
         self._routes = routes
         self._client_id = b""
@@ -203,6 +220,9 @@ class Connection:
         route = self._routes.get(key << 16 | version) or self._find_route(key, version)
         if route is None:
             return _unsupported_api_versions(correlation_id)
+        stats = route.stats
+        stats.count = count = stats.count + 1
+        started_ns = perf_counter_ns() if count & SAMPLE_MASK == 1 else 0
         at = _REQUEST_HEADER.size
         if client_id_length > 0:
             at += client_id_length
@@ -228,21 +248,32 @@ class Connection:
         kind = type(response)
         if kind is not route.response_type:
             if response is None:
+                if started_ns:
+                    stats.took(perf_counter_ns() - started_ns)
                 return None
             if kind is DelayedResponse or kind is CoroutineType:
-                return Pending(route, correlation_id, response)
-        return self.encode(route, correlation_id, response)
+                pending_ns = perf_counter_ns() if started_ns else 0
+                return Pending(route, correlation_id, response, started_ns, pending_ns)
+        return self.encode(route, correlation_id, response, started_ns)
 
-    def encode(self, route: Route, correlation_id: int, response: Any) -> Chunks:
-        """A response, or the exception that took its place, as bytes to send. Raises BadRequest when it has no form."""
+    def encode(self, route: Route, correlation_id: int, response: Any, started_ns: int) -> Chunks:
+        """A response, or the exception that took its place, as bytes to send. Raises BadRequest when it has no form.
+
+        `started_ns` is when the request was there, by `perf_counter_ns`, or 0: this one is not timed.
+        """
         chunks: Chunks = [b""]
         kind = type(response)
-        if kind is route.response_type:
-            route.encode(response, chunks)
-        elif kind is list:
+        if kind is list:
             chunks += response
         else:
-            route.encode(_error_answer(route, response), chunks)
+            context = self._context
+            if kind is not route.response_type:
+                response = _error_answer(route, response)
+                context.may_have_errors = True
+            route.encode(response, chunks)
+            if route.counts_errors_always or context.may_have_errors:
+                context.may_have_errors = False
+                route.count_errors(response, route.stats.errors)
         size = SIZE_BYTES
         for chunk in chunks:
             size += len(chunk)
@@ -250,6 +281,8 @@ class Connection:
             chunks[0] = _RESPONSE_HEADER_FLEXIBLE.pack(size + 1, correlation_id, 0)
         else:
             chunks[0] = _RESPONSE_HEADER.pack(size, correlation_id)
+        if started_ns:
+            route.stats.took(perf_counter_ns() - started_ns)
         return chunks
 
     def _find_route(self, key: int, version: int) -> Route | None:
@@ -262,6 +295,7 @@ class Connection:
                 return None
             raise BadRequest(f"{api.api_key.name} v{version} is not served")
         message_type = response_type(key)
+        stats = self._routes.stats.setdefault(key << 16 | version, RequestStats(api.api_key.name, version))
         route = Route(
             api,
             version,
@@ -271,6 +305,9 @@ class Connection:
             flexible(key, version),
             response_header_version(key, version) == 1,
             api.handler if self._context.security is None else self._context.security.handler(api),
+            stats,
+            error_counter(message_type),
+            key not in (ApiKey.PRODUCE, ApiKey.FETCH),
         )
         self._routes[key << 16 | version] = route
         return route

@@ -14,13 +14,15 @@ import logging
 import resource
 import socket
 import sys
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from time import perf_counter_ns
 from typing import Any, Final, cast
 
 from broker.config import BrokerConfig, ConfigError, Listener
-from broker.connection import Chunks, Connection, FrameReader, Pending, ReceiveBuffers, Route
+from broker.connection import Chunks, Connection, FrameReader, Pending, ReceiveBuffers, Route, Routes
+from broker.counters import ListenerStats
 from broker.dispatch import BadRequest, DelayedResponse, RequestContext
 from broker.log.file_span import FileSpan
 from broker.security.tls import TlsContexts
@@ -61,7 +63,9 @@ class Server:
         self.listeners: tuple[Listener, ...] = ()
         """With the ports that were really bound."""
         self.buffers = ReceiveBuffers()
-        self.routes: dict[int, Route] = {}
+        self.routes = Routes()
+        self.listener_stats: defaultdict[str, ListenerStats] = defaultdict(ListenerStats)
+        """By the listener's name."""
         self.connections: set[ClientProtocol] = set()
         self.connections_by_host: dict[str, int] = {}
         self.sweep = 0
@@ -163,6 +167,7 @@ class Server:
             if self.sweep - connection.active_sweep > SWEEPS_PER_IDLE_TIME and not connection.is_waiting
         ]
         for connection in idle:
+            connection.stats.idle_closed += 1
             connection.close()
         if idle:
             log.info("idle connections closed count=%d", len(idle))
@@ -191,6 +196,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
         "_transport",
         "_unsent",
         "active_sweep",
+        "stats",
     )
 
     def __init__(self, server: Server, listener: Listener) -> None:
@@ -212,6 +218,12 @@ class ClientProtocol(asyncio.BufferedProtocol):
         self._together: list[bytes] | None = None
         self._together_bytes = 0
         self.active_sweep = server.sweep
+        self.stats = server.listener_stats[listener.name]
+
+    @property
+    def waits_for(self) -> Route | None:
+        """The API of the request that is in work, if any is."""
+        return None if self._pending is None else self._pending.route
 
     @property
     def is_waiting(self) -> bool:
@@ -223,6 +235,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
         peer = transport.get_extra_info("peername")
         self._host = peer[0] if peer else ""
         if not self._server.may_connect(self._host):
+            self.stats.refused += 1
             self._is_closing = True
             self._transport.abort()
             return
@@ -230,6 +243,8 @@ class ClientProtocol(asyncio.BufferedProtocol):
         by_host = self._server.connections_by_host
         by_host[self._host] = by_host.get(self._host, 0) + 1
         self._server.connections.add(self)
+        self.stats.connections += 1
+        self.stats.created += 1
         context = self._server.new_context(reached_by(self._listener, transport), self._host)
         if self._listener.has_tls and (tls := self._server.tls_of(self._listener)) is not None:
             context.principal = tls.principal(transport.get_extra_info("ssl_object"))
@@ -239,7 +254,8 @@ class ClientProtocol(asyncio.BufferedProtocol):
             loop = asyncio.get_running_loop()
             wait_s = context.security.quotas.connection_wait_s(self._host, loop.time())
             if wait_s > 0:  # What it asks is held meanwhile: a pause at this moment would come after the first read.
-                self._pending = Pending(cast(Route, None), 0, DelayedResponse(_nothing, _nothing))
+                context.security.quotas.note_throttled("connection", int(wait_s * 1000))
+                self._pending = Pending(cast(Route, None), 0, DelayedResponse(_nothing, _nothing), 0, 0)
                 loop.call_later(wait_s, self._deliver, None)
 
     def _converse(self, context: RequestContext) -> Connection:
@@ -249,6 +265,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
         self._is_closing = True
         if self in self._server.connections:
             self._server.connections.discard(self)
+            self.stats.connections -= 1
             by_host = self._server.connections_by_host
             by_host[self._host] -= 1
             if not by_host[self._host]:
@@ -376,8 +393,11 @@ class ClientProtocol(asyncio.BufferedProtocol):
             return
         assert self._connection is not None
         if response is not None:
+            route = pending.route
+            if pending.pending_ns:
+                route.stats.remote_ns += perf_counter_ns() - pending.pending_ns
             try:
-                self._send(self._connection.encode(pending.route, pending.correlation_id, response))
+                self._send(self._connection.encode(route, pending.correlation_id, response, pending.started_ns))
             except BadRequest as bad:
                 self._refuse(bad)
                 return
@@ -456,6 +476,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
             self._transport.pause_reading()
 
     def _refuse(self, bad: BadRequest) -> None:
+        self.stats.bad_requests += 1
         log.warning("connection closed client=%s reason=%s", self._host, bad)
         self._held.clear()
         self.close()

@@ -35,17 +35,19 @@ def sasl_authenticate(
 
 
 def _answer(token: bytes, login: Login, context: RequestContext) -> SaslAuthenticateResponse | DelayedResponse:
-    now_ms = context.clock.monotonic_ms()
+    now_ms, is_renewal = context.clock.monotonic_ms(), login.principal is not None
     try:
         answer = login.respond(token, now_ms=now_ms, wall_ms=context.clock.now_ms())
     except LoginRefused as refused:
         log.warning("login refused client=%s reason=%s", context.client_host, refused.reason)
+        context.stats.count_login(login.asked_mechanism, "failure")
         return _later(
             SaslAuthenticateResponse(error_code=SaslAuthenticationFailed.code, error_message=str(refused)), context
         )
     response = SaslAuthenticateResponse(error_message=None, auth_bytes=answer)
     if login.is_complete and login.principal is not None:
         context.principal = login.principal
+        context.stats.count_login(login.mechanism, "renewal" if is_renewal else "success")
         response.session_lifetime_ms = login.lifetime_ms(now_ms)
     return response
 

@@ -82,7 +82,7 @@ class JsonWebKeys:
         self._keys = tuple(keys)
 
     def look_again(self) -> bool:
-        """A key was not found: fetch anew, unless that was done a moment ago. Whether the keys will be fetched at once."""
+        """A key was not found: fetch anew, unless that was done a moment ago. Whether keys are about to come."""
         if self._is_fetching or self._is_wanted.is_set():
             return True
         now_s = asyncio.get_running_loop().time()

@@ -21,7 +21,12 @@ from broker.security.tokens import TOKEN_BYTES_MAX, SignedTokens, UnsecuredToken
 from tests.integration.broker.token_issuer import TokenIssuer, raw_token
 
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
-NOW = int(time.time())
+
+
+def now() -> int:
+    return int(time.time())
+
+
 RULES = ClaimRules(audiences=("kafka", "other"), issuer="issuer")
 
 
@@ -55,7 +60,7 @@ def test_a_token_signed_in_any_of_the_usual_ways_is_believed(issuer, tokens, alg
 
 def test_a_token_without_a_key_id_is_tried_with_the_keys_that_fit(issuer, tokens):
     token = jwt.encode(
-        {"sub": "a", "iat": NOW, "exp": NOW + 99, "iss": "issuer", "aud": "kafka"}, issuer.key("ES256"), "ES256"
+        {"sub": "a", "iat": now(), "exp": now() + 99, "iss": "issuer", "aud": "kafka"}, issuer.key("ES256"), "ES256"
     )
     assert check(tokens, token).principal_name == "a"
 
@@ -75,7 +80,7 @@ def signed_with_the_public_key_as_secret(issuer) -> str:
 
 
 def good_claims(**more: object) -> dict[str, object]:
-    return {"sub": "alice", "iat": NOW, "exp": NOW + 600, "iss": "issuer", "aud": "kafka", **more}
+    return {"sub": "alice", "iat": now(), "exp": now() + 600, "iss": "issuer", "aud": "kafka", **more}
 
 
 HOSTILE = {
@@ -104,13 +109,13 @@ HOSTILE = {
     ),
     "critical header": lambda issuer: issuer.token(headers={"crit": ["exp"]}),
     "key in its own header": lambda issuer: TokenIssuer().token(headers={"jwk": json.loads(issuer.jwks("ES256"))}),
-    "expired": lambda issuer: issuer.token(iat=NOW - 900, exp=NOW - 60),
+    "expired": lambda issuer: issuer.token(iat=now() - 900, exp=now() - 60),
     "never expires": lambda issuer: issuer.token(exp=None),
     "expires at infinity": lambda issuer: raw_token({"alg": "none"}, b'{"exp": Infinity}'),
     "expiry is text": lambda issuer: _unchecked(issuer, exp="tomorrow"),
-    "not yet valid": lambda issuer: issuer.token(nbf=NOW + 300),
+    "not yet valid": lambda issuer: issuer.token(nbf=now() + 300),
     "without issue time": lambda issuer: issuer.token(iat=None),
-    "issued in the future": lambda issuer: issuer.token(iat=NOW + 300),
+    "issued in the future": lambda issuer: issuer.token(iat=now() + 300),
     "wrong audience": lambda issuer: issuer.token(aud="somebody"),
     "no audience": lambda issuer: issuer.token(aud=None),
     "wrong issuer": lambda issuer: issuer.token(iss="mallory"),
@@ -134,7 +139,7 @@ def test_a_hostile_token_is_refused(issuer, tokens, name):
 
 
 def test_clocks_may_differ_by_the_skew(issuer, tokens):
-    assert check(tokens, issuer.token(iat=NOW - 100, exp=int(time.time()) - 10)).principal_name == "alice"
+    assert check(tokens, issuer.token(iat=now() - 100, exp=int(time.time()) - 10)).principal_name == "alice"
 
 
 def test_principal_and_scope_come_from_the_claims_that_are_set(issuer, tokens):
@@ -145,8 +150,8 @@ def test_principal_and_scope_come_from_the_claims_that_are_set(issuer, tokens):
 
 def test_unsecured_tokens_are_believed_only_where_they_are_expected(issuer):
     unsecured = UnsecuredTokens(ClaimRules(needs_issue_time=False, clock_skew_ms=0))
-    assert check(unsecured, raw_token({"alg": "none"}, {"sub": "dev", "exp": NOW + 60})).principal_name == "dev"
-    for token in (issuer.token(), raw_token({"alg": "none"}, {"sub": "dev", "exp": NOW - 1})):
+    assert check(unsecured, raw_token({"alg": "none"}, {"sub": "dev", "exp": now() + 60})).principal_name == "dev"
+    for token in (issuer.token(), raw_token({"alg": "none"}, {"sub": "dev", "exp": now() - 1})):
         with pytest.raises(TokenRefused):
             check(unsecured, token)
 
@@ -154,7 +159,7 @@ def test_unsecured_tokens_are_believed_only_where_they_are_expected(issuer):
 def test_a_scope_that_is_missing_is_named(issuer):
     unsecured = UnsecuredTokens(ClaimRules(needs_issue_time=False, scopes=frozenset({"kafka"})))
     exchange = OAuthBearerExchange(unsecured, Clock())
-    answer = exchange.respond(first_message(raw_token({"alg": "none"}, {"sub": "dev", "exp": NOW + 60})))
+    answer = exchange.respond(first_message(raw_token({"alg": "none"}, {"sub": "dev", "exp": now() + 60})))
     assert json.loads(answer) == {"status": "insufficient_scope", "scope": "kafka"}
 
 
@@ -164,10 +169,10 @@ def test_a_scope_that_is_missing_is_named(issuer):
 def test_a_good_token_logs_in_for_as_long_as_it_lasts(issuer, tokens):
     exchange = OAuthBearerExchange(tokens, Clock())
     message = first_message(
-        issuer.token(exp=NOW + 300), authorization_id="alice", extensions="logicalCluster=lkc-1\x01"
+        issuer.token(exp=now() + 300), authorization_id="alice", extensions="logicalCluster=lkc-1\x01"
     )
     assert exchange.respond(message) == b""
-    assert (exchange.user, exchange.expires_ms) == ("alice", (NOW + 300) * 1000)
+    assert (exchange.user, exchange.expires_ms) == ("alice", (now() + 300) * 1000)
     assert exchange.extensions == {"logicalCluster": "lkc-1"}
 
 
