@@ -65,6 +65,10 @@ class ListenerStats:
     logins: dict[tuple[str, str], int] = field(default_factory=dict)
     """By mechanism and outcome: success, failure, renewal."""
 
+    def handshake_failed(self) -> None:
+        """Count one TLS handshake that failed."""
+        self.handshakes_failed += 1
+
     def count_login(self, mechanism: str, outcome: str) -> None:
         """Count one login."""
         key = mechanism, outcome

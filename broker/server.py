@@ -96,6 +96,8 @@ class Server:
         loop = asyncio.get_running_loop()
         for listener, sock in self._sockets:
             tls = self.tls_of(listener)
+            if tls is not None:
+                tls.on_handshake_failed = self.listener_stats[listener.name].handshake_failed
             server = await loop.create_server(
                 functools.partial(_protocol_class(listener), self, listener),
                 sock=sock,

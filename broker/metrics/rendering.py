@@ -26,7 +26,7 @@ from broker.security.client_quotas import ClientQuotas
 from broker.server import Server
 from broker.transactions import TransactionCoordinator
 
-PER_PIECE: Final = 500
+PER_PIECE: Final = 250
 """Partitions, connections or groups looked at between two pieces."""
 
 _PREFIX: Final = "kafka_server_brokertopicmetrics_"
