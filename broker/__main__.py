@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from broker.config import BrokerConfig, ConfigError, broker_config, parse_listeners, read_properties
+from broker.connection_limits import limits_of
 from broker.security.listener_security import check_reachable
 from broker.security.scram import ScramCredential, ScramMechanism
 from broker.security.scram_users import ScramUsers, parse_added_user
@@ -133,6 +134,7 @@ def _settings(options: argparse.Namespace) -> tuple[BrokerConfig, Path]:
         parse_listeners(options.listener)
         given["listeners"] = options.listener
     config = broker_config(given)
+    limits_of(config)
     for listener in config.listeners:
         if not options.insecure:
             check_reachable(config, listener)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 import broker.handlers  # noqa: F401  registers every API
 from broker.cleaner import Cleaner, CleanerSettings
 from broker.clock import Clock
-from broker.config import BrokerConfig, Listener
+from broker.config import BrokerConfig, ConfigError, Listener
+from broker.connection_limits import limits_of
 from broker.counters import FlushStats
 from broker.dispatch import RequestContext
 from broker.fetch_sessions import FetchSessions
@@ -124,7 +125,8 @@ class Broker:
         self._configs.open()
         self._topics = TopicRegistry(self._folder, self._logs, self._configs.log_config)
         self._topics.open()
-        self._configs.on_change = self._topics.reconfigure_logs
+        self._configs.on_change = self._reconfigure
+        self._reconfigure_server()
         self._producer_ids = ProducerIds(self._folder)
         self._producer_ids.open()
         self._fetch_sessions = FetchSessions(config.max_incremental_fetch_session_cache_slots)
@@ -164,6 +166,16 @@ class Broker:
             security=self._security,
             stats=self.server.listener_stats[listener.name],
         )
+
+    def _reconfigure(self) -> None:
+        self._topics.reconfigure_logs()
+        self._reconfigure_server()
+
+    def _reconfigure_server(self) -> None:
+        try:
+            self.server.limits = limits_of(self.config, lambda name: value_of(name, self._configs.layers))
+        except ConfigError as error:
+            log.error("limits of connections stay as they are: %s", error)
 
     async def _serve_metrics(self) -> None:
         listener = self.config.metrics_listener

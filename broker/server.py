@@ -22,9 +22,11 @@ from typing import Any, Final, cast
 
 from broker.config import BrokerConfig, ConfigError, Listener
 from broker.connection import Chunks, Connection, FrameReader, Pending, ReceiveBuffers, Route, Routes
+from broker.connection_limits import limits_of
 from broker.counters import ListenerStats
 from broker.dispatch import BadRequest, DelayedResponse, RequestContext
 from broker.log.file_span import FileSpan
+from broker.security.client_quotas import ClientQuotas
 from broker.security.tls import TlsContexts
 
 log = logging.getLogger("broker.server")
@@ -59,6 +61,7 @@ class Server:
     def __init__(self, config: BrokerConfig, new_context: Callable[[Listener, str], RequestContext]) -> None:
         self.config = config
         self.new_context = new_context
+        self.limits = limits_of(config)
         self.tls_of: Callable[[Listener], TlsContexts | None] = _no_tls
         self.listeners: tuple[Listener, ...] = ()
         """With the ports that were really bound."""
@@ -131,16 +134,19 @@ class Server:
         while not claim() and loop.time() < deadline:
             await asyncio.sleep(0.005)
 
-    def may_connect(self, host: str) -> bool:
+    def may_connect(self, host: str, listener: str) -> bool:
         """Whether one more connection from that host is within the limits; says so once when it is not."""
         count = len(self.connections)
-        if count >= self.config.max_connections:
-            limit = "max.connections"
-        elif self.connections_by_host.get(host, 0) >= self.config.max_connections_per_ip:
-            limit = "max.connections.per.ip"
-        elif count >= self._files_max:
+        limit = self.limits.exceeded(
+            host,
+            listener,
+            count=count,
+            host_count=self.connections_by_host.get(host, 0),
+            listener_count=self.listener_stats[listener].connections,
+        )
+        if not limit and count >= self._files_max:
             limit = "open files (ulimit -n)"
-        else:
+        if not limit:
             self._is_full = False
             return True
         if not self._is_full:
@@ -236,7 +242,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
         self._transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
         self._host = peer[0] if peer else ""
-        if not self._server.may_connect(self._host):
+        if not self._server.may_connect(self._host, self._listener.name):
             self.stats.refused += 1
             self._is_closing = True
             self._transport.abort()
@@ -252,13 +258,20 @@ class ClientProtocol(asyncio.BufferedProtocol):
             context.principal = tls.principal(transport.get_extra_info("ssl_object"))
         context.pause = self.pause
         self._connection = self._converse(context)
-        if context.security is not None and context.security.quotas.limits_connections:
-            loop = asyncio.get_running_loop()
-            wait_s = context.security.quotas.connection_wait_s(self._host, loop.time())
-            if wait_s > 0:  # What it asks is held meanwhile: a pause at this moment would come after the first read.
-                context.security.quotas.note_throttled("connection", int(wait_s * 1000))
-                self._pending = Pending(cast(Route, None), 0, DelayedResponse(_nothing, _nothing), 0, 0)
-                loop.call_later(wait_s, self._deliver, None)
+        quotas = None if context.security is None else context.security.quotas
+        if self._server.limits.has_rates or (quotas is not None and quotas.limits_connections):
+            self._wait_after_connecting(quotas)
+
+    def _wait_after_connecting(self, quotas: ClientQuotas | None) -> None:
+        loop = asyncio.get_running_loop()
+        wait_s = self._server.limits.wait_s(self._listener.name, loop.time())
+        if quotas is not None and quotas.limits_connections:
+            wait_s = max(wait_s, quotas.connection_wait_s(self._host, loop.time()))
+        if wait_s > 0:  # What it asks is held meanwhile: a pause at this moment would come after the first read.
+            if quotas is not None:
+                quotas.note_throttled("connection", int(wait_s * 1000))
+            self._pending = Pending(cast(Route, None), 0, DelayedResponse(_nothing, _nothing), 0, 0)
+            loop.call_later(wait_s, self._deliver, None)
 
     def _converse(self, context: RequestContext) -> Connection:
         return Connection(context, self._server.routes)
