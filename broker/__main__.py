@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import gc
 import json
-import logging
 import os
 import resource
 import signal
@@ -21,25 +20,25 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from broker import event_log
 from broker.config import BrokerConfig, ConfigError, broker_config, parse_listeners, read_properties
 from broker.connection_limits import limits_of
 from broker.security.listener_security import check_reachable
 from broker.security.scram import ScramCredential, ScramMechanism
 from broker.security.scram_users import ScramUsers, parse_added_user
 
+_LEVELS = {"DEBUG": "DEBUG", "INFO": "INFO", "WARNING": "WARN", "ERROR": "ERROR"}
 _ScramUser = tuple[str, ScramMechanism, ScramCredential]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a broker until it is told to stop; the exit code is 1 when it could not start."""
     options = _parse(arguments)
-    logging.basicConfig(
-        level=options.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
     try:
         config, folder = _settings(options)
     except ConfigError as error:
         return _fail(str(error), is_supervised=options.exit_with_stdin)
+    event_log.set_up(config.caudal_log_format, _LEVELS.get(options.log_level) or config.caudal_log_level)
     _allow_many_files()
     added = []
     for text in options.add_scram:
@@ -118,7 +117,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="set a SCRAM user before the start, as kafka-storage does; may be repeated",
     )
     parser.add_argument("--exit-with-stdin", action="store_true", help="stop when stdin closes")
-    parser.add_argument("--log-level", default="WARNING", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+    parser.add_argument("--log-level", choices=tuple(_LEVELS), help="what is logged (default: caudal.log.level)")
     return parser.parse_args(arguments)
 
 

@@ -27,14 +27,16 @@ AUTHORIZER_CONFIGS: Final = {
 CAUDAL_BROKER_CONFIGS: Final = {
     "caudal.flush.mode": BrokerConfigDefinition("caudal.flush.mode", ConfigType.STRING, "interval", False),
     "caudal.flush.interval.ms": BrokerConfigDefinition("caudal.flush.interval.ms", ConfigType.LONG, "50", False),
+    "caudal.log.format": BrokerConfigDefinition("caudal.log.format", ConfigType.STRING, "text", False),
+    "caudal.log.level": BrokerConfigDefinition("caudal.log.level", ConfigType.STRING, "WARN", False),
     "caudal.metrics.listener": BrokerConfigDefinition("caudal.metrics.listener", ConfigType.STRING, "", False),
     "caudal.metrics.partitions.enable": BrokerConfigDefinition(
         "caudal.metrics.partitions.enable", ConfigType.BOOLEAN, "true", False
     ),
     "caudal.partitions.max": BrokerConfigDefinition("caudal.partitions.max", ConfigType.INT, "20000", False),
 }
-"""Settings of ours that Kafka has no name for: when appended bytes are forced to disk, where metrics are served, how
-many partitions there may be."""
+"""Settings of ours that Kafka has no name for: when appended bytes are forced to disk, what is logged, where metrics
+are served, how many partitions there may be."""
 
 # Differs from Kafka: rebalances start at once, offsets live in one partition and transactions too, the node id may be
 # left out, the accept queue is longer and the broker listens on loopback only, because one node on one machine is the
@@ -63,6 +65,8 @@ LISTENER_PREFIX: Final = "listener.name."
 _CHOICES: Final = {
     "authorizer.class.name": ("org.apache.kafka.metadata.authorizer.StandardAuthorizer",),
     "caudal.flush.mode": ("interval", "never", "always"),
+    "caudal.log.format": ("text", "json"),
+    "caudal.log.level": ("DEBUG", "INFO", "WARN", "ERROR"),
     "compression.type": ("uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"),
     "group.consumer.migration.policy": ("disabled", "upgrade", "downgrade", "bidirectional"),
     "log.message.timestamp.type": ("CreateTime", "LogAppendTime"),
@@ -175,6 +179,8 @@ class BrokerConfig:
     broker_rack: str | None = None
     caudal_flush_interval_ms: int = 50
     caudal_flush_mode: str = "interval"
+    caudal_log_format: str = "text"
+    caudal_log_level: str = "WARN"
     caudal_metrics_listener: str = ""
     caudal_metrics_partitions_enable: bool = True
     caudal_partitions_max: int = 20_000

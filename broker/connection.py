@@ -27,6 +27,7 @@ from broker.protocol.codec import (
 )
 from broker.protocol.frames import decode_request_header
 from broker.protocol.messages.api_versions import ApiVersion, ApiVersionsResponse
+from broker.request_log import logged
 
 Chunks: TypeAlias = list[bytes | memoryview | FileSpan]
 """What to send, in order, uncopied; spans of files are read when it is their turn."""
@@ -296,6 +297,7 @@ class Connection:
             raise BadRequest(f"{api.api_key.name} v{version} is not served")
         message_type = response_type(key)
         stats = self._routes.stats.setdefault(key << 16 | version, RequestStats(api.api_key.name, version))
+        handler = api.handler if self._context.security is None else self._context.security.handler(api)
         route = Route(
             api,
             version,
@@ -304,7 +306,7 @@ class Connection:
             message_type,
             flexible(key, version),
             response_header_version(key, version) == 1,
-            api.handler if self._context.security is None else self._context.security.handler(api),
+            logged(api, handler),
             stats,
             error_counter(message_type),
             key not in (ApiKey.PRODUCE, ApiKey.FETCH),

@@ -15,6 +15,8 @@ _DOCUMENTATION: Final[Mapping[str, str]] = {
     "caudal.flush.interval.ms": "With `caudal.flush.mode=interval`, how often appended records are forced to disk.",
     "caudal.flush.mode": "When appended records are forced to disk: every `interval`, `never`, or `always` before "
     "the answer to acks=all.",
+    "caudal.log.format": "How the log's lines are written: `text`, or `json` with one object a line.",
+    "caudal.log.level": "The least that is logged: DEBUG, INFO, WARN or ERROR.",
     "caudal.metrics.listener": "Where `GET /metrics` is answered for Prometheus, as `host:port`; empty for nowhere.",
     "caudal.metrics.partitions.enable": "Whether each partition, and each offset of a group, has series of its own.",
     "caudal.partitions.max": "How many partitions all topics together may have; creating more is refused.",

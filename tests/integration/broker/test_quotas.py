@@ -15,6 +15,7 @@ from broker.protocol.messages.api_versions import ApiVersionsRequest
 from broker.protocol.messages.create_topics import CreatableTopic, CreateTopicsRequest
 from broker.protocol.messages.describe_client_quotas import ComponentData, DescribeClientQuotasRequest
 from broker.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
+from broker.protocol.messages.find_coordinator import FindCoordinatorRequest
 from broker.protocol.messages.incremental_alter_configs import (
     AlterableConfig,
     AlterConfigsResource,
@@ -148,3 +149,11 @@ def test_a_limit_of_connections_can_change_while_the_broker_runs(broker, wire):
         limit(None)
     with WireClient(broker.bootstrap_servers) as let_in:
         assert let_in.ask(MetadataRequest(topics=[]), 9).brokers
+
+
+def test_a_client_that_takes_too_much_of_the_brokers_time_is_told(broker, wire, set_quota):
+    set_quota("client-id", "wire", "request_percentage", 0.01)
+    with WireClient(broker.bootstrap_servers) as busy:
+        answers = (busy.ask(FindCoordinatorRequest(key="group"), 2) for _ in range(2000))
+        throttled = next(answer.throttle_time_ms for answer in answers if answer.throttle_time_ms)
+        assert 0 < throttled <= 1000
