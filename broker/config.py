@@ -216,6 +216,7 @@ class BrokerConfig:
     offsets_topic_num_partitions: int = 1
     offsets_topic_segment_bytes: int = 104_857_600
     producer_id_expiration_ms: int = 86_400_000
+    queued_max_request_bytes: int = -1
     sasl_server_max_receive_size: int = 524_288
     socket_listen_backlog_size: int = 1_024
     socket_request_max_bytes: int = 104_857_600

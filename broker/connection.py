@@ -5,7 +5,7 @@ Nothing here waits or does I/O; `broker.server` moves the bytes.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from struct import Struct
 from time import perf_counter_ns
 from types import CoroutineType
@@ -28,6 +28,7 @@ from broker.protocol.codec import (
 from broker.protocol.frames import decode_request_header
 from broker.protocol.messages.api_versions import ApiVersion, ApiVersionsResponse
 from broker.request_log import logged
+from broker.request_memory import RequestMemory
 
 Chunks: TypeAlias = list[bytes | memoryview | FileSpan]
 """What to send, in order, uncopied; spans of files are read when it is their turn."""
@@ -75,7 +76,17 @@ class FrameReader:
     Memory grows with the bytes that arrived, never with the size that was announced.
     """
 
-    __slots__ = ("_buffers", "_filled", "_frame_bytes_max", "_frame_bytes_min", "_own", "_wanted")
+    __slots__ = (
+        "_buffers",
+        "_filled",
+        "_frame_bytes_max",
+        "_frame_bytes_min",
+        "_memory",
+        "_on_lack",
+        "_own",
+        "_reserved",
+        "_wanted",
+    )
 
     GROWTH_BYTES_MIN: Final = 4 * 1024
     GROWTH_BYTES_MAX: Final = 1024 * 1024
@@ -87,6 +98,25 @@ class FrameReader:
         self._own: bytearray | None = None
         self._filled = 0
         self._wanted = 0
+        self._memory: RequestMemory | None = None
+        self._on_lack: Callable[[], None] | None = None
+        self._reserved = 0
+
+    def share(self, memory: RequestMemory, on_lack: Callable[[], None]) -> None:
+        """Reserve memory for frames that do not arrive whole; `on_lack` is called when one must wait for it."""
+        self._memory, self._on_lack = memory, on_lack
+
+    def reserve(self) -> None:
+        """Take the memory for the frame that has begun."""
+        if self._memory is not None and self._own is not None:
+            self._reserved = self._wanted
+            self._memory.reserve(self._reserved)
+
+    def release(self) -> None:
+        """Give back what was reserved."""
+        reserved, self._reserved = self._reserved, 0
+        if reserved and self._memory is not None:
+            self._memory.release(reserved)
 
     @property
     def is_inside_frame(self) -> bool:
@@ -131,10 +161,13 @@ class FrameReader:
         own = self._own
         if self._wanted == SIZE_BYTES:
             self._wanted += self._size_at(own, 0)
+            self._reserve_or_wait()
             return []
         frame = memoryview(own)[SIZE_BYTES : self._wanted]
         self._own = None
         self._buffers.give_back(own)
+        if self._reserved:
+            self.release()
         return [frame]
 
     def _cut(self, data: memoryview, end: int) -> list[memoryview]:
@@ -156,6 +189,16 @@ class FrameReader:
         self._wanted = wanted
         self._own = self._buffers.take(min(wanted, max(2 * self._filled, self.GROWTH_BYTES_MIN)))
         self._own[: self._filled] = start
+        if wanted > SIZE_BYTES:
+            self._reserve_or_wait()
+
+    def _reserve_or_wait(self) -> None:
+        if self._memory is None or self._on_lack is None:
+            return
+        if self._memory.is_full:
+            self._on_lack()
+        else:
+            self.reserve()
 
     def _size_at(self, data: bytearray | memoryview, at: int) -> int:
         size: int = _SIZE.unpack_from(data, at)[0]

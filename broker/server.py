@@ -26,6 +26,7 @@ from broker.connection_limits import limits_of
 from broker.counters import ListenerStats
 from broker.dispatch import BadRequest, DelayedResponse, RequestContext
 from broker.log.file_span import FileSpan
+from broker.request_memory import RequestMemory
 from broker.security.client_quotas import ClientQuotas
 from broker.security.tls import TlsContexts
 
@@ -66,6 +67,7 @@ class Server:
         self.listeners: tuple[Listener, ...] = ()
         """With the ports that were really bound."""
         self.buffers = ReceiveBuffers()
+        self.request_memory = RequestMemory(config.queued_max_request_bytes)
         self.routes = Routes()
         self.listener_stats: defaultdict[str, ListenerStats] = defaultdict(ListenerStats)
         """By the listener's name."""
@@ -193,6 +195,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
         "_is_closing",
         "_is_reading",
         "_is_writable",
+        "_lacks_memory",
         "_listener",
         "_pause_timer",
         "_pending",
@@ -211,6 +214,9 @@ class ClientProtocol(asyncio.BufferedProtocol):
         self._server = server
         self._listener = listener
         self._reader = FrameReader(server.buffers, server.config.socket_request_max_bytes)
+        self._lacks_memory = False
+        if server.request_memory.is_limited:
+            self._reader.share(server.request_memory, self._wait_for_memory)
         self._transport: asyncio.Transport | None = None
         self._connection: Connection | None = None
         self._host = ""
@@ -285,6 +291,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
             by_host[self._host] -= 1
             if not by_host[self._host]:
                 del by_host[self._host]
+        self._reader.release()
         self._held.clear()
         self._unsent.clear()
         if self._pause_timer is not None:
@@ -354,6 +361,21 @@ class ClientProtocol(asyncio.BufferedProtocol):
             self._pause_timer.cancel()
         self._read(False)
         self._pause_timer = loop.call_at(until_s, self._end_pause)
+
+    def _wait_for_memory(self) -> None:
+        """The frame that has begun must wait until others are through."""
+        self._lacks_memory = True
+        self._read(False)
+        self._server.request_memory.when_free(self._has_memory)
+
+    def _has_memory(self) -> None:
+        self._lacks_memory = False
+        if self._is_closing:
+            return
+        self._reader.reserve()
+        self.active_sweep = self._server.sweep
+        if self._is_writable and self._held_bytes <= HELD_BYTES_MAX:
+            self._read(True)
 
     def _end_pause(self) -> None:
         self._pause_timer = None
@@ -482,7 +504,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
     def _read(self, wanted: bool) -> None:
         if wanted == self._is_reading or self._is_closing or self._transport is None:
             return
-        if wanted and self._pause_timer is not None:
+        if wanted and (self._pause_timer is not None or self._lacks_memory):
             return
         self._is_reading = wanted
         if wanted:

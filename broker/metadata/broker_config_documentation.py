@@ -51,6 +51,7 @@ _DOCUMENTATION: Final[Mapping[str, str]] = {
     "offsets.topic.num.partitions": "The partition count of `__consumer_offsets` when it is created.",
     "offsets.topic.segment.bytes": "The segment size of `__consumer_offsets` when it is created.",
     "producer.id.expiration.ms": "How long a partition remembers an idempotent producer that writes nothing.",
+    "queued.max.request.bytes": "The memory for requests that have not arrived whole; -1 is no limit.",
     "socket.listen.backlog.size": "How many connections may wait to be accepted.",
     "socket.request.max.bytes": "The largest request; a longer one closes the connection.",
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "How often transactions are searched for timeouts.",
