@@ -8,22 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from broker.clock import Clock
 from broker.config import DEFINITIONS, LISTENER_PREFIX, BrokerConfig, ConfigError, Listener
 from broker.security.jaas import parse_jaas, plain_users
 from broker.security.login import Login
-from broker.security.oauthbearer import OAUTHBEARER, OAuthBearerExchange
-from broker.security.oauthbearer_settings import token_validator
 from broker.security.plain import PlainExchange
 from broker.security.sasl import SaslExchange
 from broker.security.scram import BY_SASL_NAME, ScramExchange
 from broker.security.scram_users import ScramUsers
 from broker.security.tls import TlsContexts, TlsSettings
-from broker.security.tokens import SignedTokens, TokenValidator, UnsecuredTokens
+
+if TYPE_CHECKING:
+    from broker.security.tokens import TokenValidator
 
 PLAIN: Final = "PLAIN"
+OAUTHBEARER: Final = "OAUTHBEARER"
+"""Its modules are imported where it is served, and take no memory elsewhere."""
 SERVED_MECHANISMS: Final = (PLAIN, *BY_SASL_NAME, OAUTHBEARER)
 
 
@@ -50,11 +52,11 @@ class ListenerSecurity:
     @property
     def takes_unsecured_tokens(self) -> bool:
         """Whether everybody may claim to be anybody."""
-        return isinstance(self.tokens, UnsecuredTokens)
+        return self.tokens is not None and self.tokens.keys is None
 
     async def keep_fresh(self) -> None:
         """Fetch what logins are verified with, for as long as the broker runs."""
-        if isinstance(self.tokens, SignedTokens):
+        if self.tokens is not None and self.tokens.keys is not None:
             await self.tokens.keys.run()
 
     def new_login(self, users: ScramUsers, clock: Clock) -> Login:
@@ -64,6 +66,8 @@ class ListenerSecurity:
             if mechanism == PLAIN:
                 starts[mechanism] = lambda: PlainExchange(self.passwords)
             elif mechanism == OAUTHBEARER:
+                from broker.security.oauthbearer import OAuthBearerExchange
+
                 tokens = self.tokens
                 assert tokens is not None
                 starts[mechanism] = lambda tokens=tokens: OAuthBearerExchange(tokens, clock)  # type: ignore[misc]
@@ -98,7 +102,7 @@ def listener_security(config: BrokerConfig, listener: Listener) -> ListenerSecur
         tls=tls,
         demands_certificate=demands_certificate,
         takes_passwords_in_clear=PLAIN in mechanisms and tls is None,
-        tokens=token_validator(setting, listener.name) if OAUTHBEARER in mechanisms else None,
+        tokens=_tokens(setting, listener) if OAUTHBEARER in mechanisms else None,
     )
 
 
@@ -153,6 +157,12 @@ def _mechanisms(setting: _Settings, listener: Listener) -> tuple[str, ...]:
     if not names:
         raise ConfigError(f"listener {listener.name}: sasl.enabled.mechanisms is empty; nobody could log in")
     return names
+
+
+def _tokens(setting: _Settings, listener: Listener) -> TokenValidator:
+    from broker.security.oauthbearer_settings import token_validator
+
+    return token_validator(setting, listener.name)
 
 
 def _lifetime_ms(setting: _Settings, mechanism: str) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from broker.security.sasl import LoginRefused, LoginWaits, invalid_credentials
 from broker.security.token_claims import TokenRefused
-from broker.security.tokens import SignedTokens, TokenValidator, UnknownKey
+from broker.security.tokens import TokenValidator, UnknownKey
 
 if TYPE_CHECKING:
     from broker.clock import Clock
@@ -77,10 +77,11 @@ class OAuthBearerExchange:
         try:
             valid = self._tokens.check(first.token, self._clock.now_ms())
         except UnknownKey as refused:
-            if self._has_waited or not isinstance(self._tokens, SignedTokens) or not self._tokens.keys.look_again():
+            keys = self._tokens.keys
+            if self._has_waited or keys is None or not keys.look_again():
                 return self._refuse(refused)
             self._has_waited = True
-            raise LoginWaits(self._tokens.keys.when_fetched) from None
+            raise LoginWaits(keys.when_fetched) from None
         except TokenRefused as refused:
             return self._refuse(refused)
         if first.authorization_id not in ("", valid.principal_name):

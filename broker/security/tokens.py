@@ -21,6 +21,10 @@ class UnknownKey(TokenRefused):
 class TokenValidator(Protocol):
     """Judges tokens."""
 
+    @property
+    def keys(self) -> JsonWebKeys | None:
+        """What signatures are verified with; None when there is nothing to verify."""
+
     def check(self, token: str, now_ms: int) -> ValidToken:
         """What the token proves at this wall-clock time. Raises TokenRefused."""
 
@@ -29,7 +33,7 @@ class SignedTokens:
     """Tokens signed with one of the keys of a JWKS."""
 
     def __init__(self, keys: JsonWebKeys, rules: ClaimRules) -> None:
-        self.keys = keys
+        self.keys: JsonWebKeys = keys
         self.rules = rules
 
     def check(self, token: str, now_ms: int) -> ValidToken:
@@ -59,6 +63,8 @@ class SignedTokens:
 
 class UnsecuredTokens:
     """Tokens that nobody signed (`alg` none): anyone can claim to be anybody."""
+
+    keys: Final = None
 
     def __init__(self, rules: ClaimRules) -> None:
         self.rules = rules
