@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import gc
 import json
-import logging
 import os
 import resource
 import signal
@@ -21,24 +20,25 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from broker import event_log
 from broker.config import BrokerConfig, ConfigError, broker_config, parse_listeners, read_properties
+from broker.connection_limits import limits_of
 from broker.security.listener_security import check_reachable
 from broker.security.scram import ScramCredential, ScramMechanism
 from broker.security.scram_users import ScramUsers, parse_added_user
 
+_LEVELS = {"DEBUG": "DEBUG", "INFO": "INFO", "WARNING": "WARN", "ERROR": "ERROR"}
 _ScramUser = tuple[str, ScramMechanism, ScramCredential]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a broker until it is told to stop; the exit code is 1 when it could not start."""
     options = _parse(arguments)
-    logging.basicConfig(
-        level=options.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
     try:
         config, folder = _settings(options)
     except ConfigError as error:
         return _fail(str(error), is_supervised=options.exit_with_stdin)
+    event_log.set_up(config.caudal_log_format, _LEVELS.get(options.log_level) or config.caudal_log_level)
     _allow_many_files()
     added = []
     for text in options.add_scram:
@@ -82,6 +82,8 @@ async def _serve(config: BrokerConfig, folder: Path, added_users: list[_ScramUse
         "pid": os.getpid(),
         "cluster_id": server.cluster_id,
     }
+    if server.metrics_address:
+        ready["metrics"] = server.metrics_address
     print(json.dumps(ready), flush=True)
     await stop.wait()
     await server.stop()
@@ -115,7 +117,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="set a SCRAM user before the start, as kafka-storage does; may be repeated",
     )
     parser.add_argument("--exit-with-stdin", action="store_true", help="stop when stdin closes")
-    parser.add_argument("--log-level", default="WARNING", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+    parser.add_argument("--log-level", choices=tuple(_LEVELS), help="what is logged (default: caudal.log.level)")
     return parser.parse_args(arguments)
 
 
@@ -131,9 +133,16 @@ def _settings(options: argparse.Namespace) -> tuple[BrokerConfig, Path]:
         parse_listeners(options.listener)
         given["listeners"] = options.listener
     config = broker_config(given)
+    limits_of(config)
     for listener in config.listeners:
         if not options.insecure:
             check_reachable(config, listener)
+    metrics = config.metrics_listener
+    if metrics is not None and not metrics.is_loopback and not options.insecure:
+        raise ConfigError(
+            f"caudal.metrics.listener={config.caudal_metrics_listener} can be reached from other machines, and nobody "
+            "has to log in there; listen on 127.0.0.1, or allow it with --insecure"
+        )
     folder = options.data_dir or _log_folder(config)
     if folder is None:
         raise ConfigError("no data folder; give --data-dir D (or log.dirs in the properties file)")

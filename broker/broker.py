@@ -10,12 +10,14 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import broker.handlers  # noqa: F401  registers every API
 from broker.cleaner import Cleaner, CleanerSettings
 from broker.clock import Clock
-from broker.config import BrokerConfig, Listener
+from broker.config import BrokerConfig, ConfigError, Listener
+from broker.connection_limits import limits_of
+from broker.counters import FlushStats
 from broker.dispatch import RequestContext
 from broker.fetch_sessions import FetchSessions
 from broker.groups import OFFSETS_TOPIC, GroupCoordinator, Now, OffsetStore, PartitionOffsetsLog
@@ -28,6 +30,9 @@ from broker.security.listener_security import listener_security
 from broker.security.security import Security
 from broker.server import Server
 from broker.transactions import TRANSACTIONS_TOPIC, Markers, TransactionCoordinator, TransactionLog
+
+if TYPE_CHECKING:
+    from broker.metrics import MetricsEndpoint
 
 log = logging.getLogger("broker")
 
@@ -49,15 +54,22 @@ class Broker:
         self.config = config
         self.server = Server(config, self._context)
         self.server.tls_of = lambda listener: self._listener_security[listener.name].tls
+        self.flush_stats = FlushStats()
         self._folder = data_folder
         self._clock = clock or Clock()
         self._background: list[asyncio.Task[None]] = []
         self._logs: LogDirectory | None = None
+        self._metrics: MetricsEndpoint | None = None
 
     @property
     def cluster_id(self) -> str:
         """The id of the cluster that this data folder belongs to; known once it is open."""
         return self._open_logs.cluster_id
+
+    @property
+    def metrics_address(self) -> str:
+        """Where metrics are served; empty for nowhere."""
+        return self._metrics.address if self._metrics is not None else ""
 
     @property
     def listeners(self) -> tuple[Listener, ...]:
@@ -69,6 +81,7 @@ class Broker:
         self._listener_security = {each.name: listener_security(self.config, each) for each in self.config.listeners}
         self.server.bind()
         self._open()
+        await self._serve_metrics()
         await self.server.start()
         config = self.config
         self._every(config.log_retention_check_interval_ms, self._retain)
@@ -80,6 +93,8 @@ class Broker:
             cleaner = Cleaner(self._open_logs, self._clock, self._cleaner_settings)
             self._background.append(asyncio.create_task(cleaner.run()))
         self._background.append(asyncio.create_task(self._tick_transactions()))
+        for security in self._listener_security.values():
+            self._background.append(asyncio.create_task(security.keep_fresh()))
 
     async def stop(self) -> None:
         """Refuse new connections, answer what waits, force everything to disk, mark the folder clean."""
@@ -91,6 +106,8 @@ class Broker:
         self._groups.close()
         self._transactions.close()
         await self.server.stop()
+        if self._metrics is not None:
+            await self._metrics.stop()
         await asyncio.to_thread(self._logs.close)
         log.info("broker stopped")
 
@@ -108,7 +125,8 @@ class Broker:
         self._configs.open()
         self._topics = TopicRegistry(self._folder, self._logs, self._configs.log_config)
         self._topics.open()
-        self._configs.on_change = self._topics.reconfigure_logs
+        self._configs.on_change = self._reconfigure
+        self._reconfigure_server()
         self._producer_ids = ProducerIds(self._folder)
         self._producer_ids.open()
         self._fetch_sessions = FetchSessions(config.max_incremental_fetch_session_cache_slots)
@@ -142,9 +160,47 @@ class Broker:
             fetch_sessions=self._fetch_sessions,
             listener=listener,
             client_host=client_host,
-            login=self._listener_security[listener.name].new_login(self._security.users) if listener.has_sasl else None,
+            login=self._listener_security[listener.name].new_login(self._security.users, self._clock)
+            if listener.has_sasl
+            else None,
             security=self._security,
+            stats=self.server.listener_stats[listener.name],
         )
+
+    def _reconfigure(self) -> None:
+        self._topics.reconfigure_logs()
+        self._reconfigure_server()
+
+    def _reconfigure_server(self) -> None:
+        try:
+            self.server.limits = limits_of(self.config, lambda name: value_of(name, self._configs.layers))
+        except ConfigError as error:
+            log.error("limits of connections stay as they are: %s", error)
+
+    async def _serve_metrics(self) -> None:
+        listener = self.config.metrics_listener
+        if listener is None:
+            return
+        from broker.metrics import LoopLag, MetricsEndpoint, MetricsRenderer, RequestTimes  # Only for those who ask.
+
+        loop_lag = LoopLag()
+        renderer = MetricsRenderer(
+            server=self.server,
+            logs=self._open_logs,
+            topics=self._topics,
+            groups=self._groups,
+            transactions=self._transactions,
+            fetch_sessions=self._fetch_sessions,
+            quotas=self._security.quotas,
+            flush_stats=self.flush_stats,
+            loop_lag=loop_lag,
+            clock=self._clock,
+            has_partitions=self.config.caudal_metrics_partitions_enable,
+            request_times=RequestTimes(),
+        )
+        self._metrics = MetricsEndpoint(listener, renderer.render)
+        await self._metrics.start()
+        self._background.append(asyncio.create_task(loop_lag.run()))
 
     def _offsets_log(self) -> PartitionOffsetsLog:
         """The topic of committed offsets, made with the first commit, with Kafka's configs for it."""
@@ -250,6 +306,7 @@ class Broker:
             finally:
                 await in_thread
                 job.finish()
+                self.flush_stats.took(job.seconds)
 
     async def _tick_groups(self) -> None:
         """Load the groups, then keep their deadlines."""

@@ -27,10 +27,16 @@ AUTHORIZER_CONFIGS: Final = {
 CAUDAL_BROKER_CONFIGS: Final = {
     "caudal.flush.mode": BrokerConfigDefinition("caudal.flush.mode", ConfigType.STRING, "interval", False),
     "caudal.flush.interval.ms": BrokerConfigDefinition("caudal.flush.interval.ms", ConfigType.LONG, "50", False),
+    "caudal.log.format": BrokerConfigDefinition("caudal.log.format", ConfigType.STRING, "text", False),
+    "caudal.log.level": BrokerConfigDefinition("caudal.log.level", ConfigType.STRING, "WARN", False),
+    "caudal.metrics.listener": BrokerConfigDefinition("caudal.metrics.listener", ConfigType.STRING, "", False),
+    "caudal.metrics.partitions.enable": BrokerConfigDefinition(
+        "caudal.metrics.partitions.enable", ConfigType.BOOLEAN, "true", False
+    ),
     "caudal.partitions.max": BrokerConfigDefinition("caudal.partitions.max", ConfigType.INT, "20000", False),
 }
-"""Settings of ours that Kafka has no name for: when appended bytes are forced to disk, and how many partitions there
-may be."""
+"""Settings of ours that Kafka has no name for: when appended bytes are forced to disk, what is logged, where metrics
+are served, how many partitions there may be."""
 
 # Differs from Kafka: rebalances start at once, offsets live in one partition and transactions too, the node id may be
 # left out, the accept queue is longer and the broker listens on loopback only, because one node on one machine is the
@@ -59,6 +65,8 @@ LISTENER_PREFIX: Final = "listener.name."
 _CHOICES: Final = {
     "authorizer.class.name": ("org.apache.kafka.metadata.authorizer.StandardAuthorizer",),
     "caudal.flush.mode": ("interval", "never", "always"),
+    "caudal.log.format": ("text", "json"),
+    "caudal.log.level": ("DEBUG", "INFO", "WARN", "ERROR"),
     "compression.type": ("uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"),
     "group.consumer.migration.policy": ("disabled", "upgrade", "downgrade", "bidirectional"),
     "log.message.timestamp.type": ("CreateTime", "LogAppendTime"),
@@ -171,6 +179,10 @@ class BrokerConfig:
     broker_rack: str | None = None
     caudal_flush_interval_ms: int = 50
     caudal_flush_mode: str = "interval"
+    caudal_log_format: str = "text"
+    caudal_log_level: str = "WARN"
+    caudal_metrics_listener: str = ""
+    caudal_metrics_partitions_enable: bool = True
     caudal_partitions_max: int = 20_000
     connection_failed_authentication_delay_ms: int = 100
     connections_max_idle_ms: int = 600_000
@@ -204,6 +216,7 @@ class BrokerConfig:
     offsets_topic_num_partitions: int = 1
     offsets_topic_segment_bytes: int = 104_857_600
     producer_id_expiration_ms: int = 86_400_000
+    queued_max_request_bytes: int = -1
     sasl_server_max_receive_size: int = 524_288
     socket_listen_backlog_size: int = 1_024
     socket_request_max_bytes: int = 104_857_600
@@ -218,6 +231,12 @@ class BrokerConfig:
     listeners: tuple[Listener, ...] = (Listener("PLAINTEXT", "127.0.0.1", 9092, "127.0.0.1", 9092),)
     given: Mapping[str, str] = field(default_factory=dict)
     """What the properties file and the command line said, by Kafka's name; all else is default."""
+
+    @property
+    def metrics_listener(self) -> Listener | None:
+        """Where metrics are served; None for nowhere."""
+        text = self.caudal_metrics_listener
+        return parse_listeners(text if "://" in text else f"METRICS://{text}")[0] if text else None
 
     def value(self, name: str) -> str | None:
         """A setting as text, whether it has an effect or not. Raises KeyError for a name that Kafka does not know."""

@@ -5,11 +5,13 @@ Nothing here waits or does I/O; `broker.server` moves the bytes.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from struct import Struct
+from time import perf_counter_ns
 from types import CoroutineType
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from broker.counters import SAMPLE_MASK, ErrorCounter, RequestStats, error_counter
 from broker.dispatch import BadRequest, DelayedResponse, Handler, RequestContext, ServedApi, error_response, served_apis
 from broker.errors import UnsupportedVersion
 from broker.log.file_span import FileSpan
@@ -25,6 +27,8 @@ from broker.protocol.codec import (
 )
 from broker.protocol.frames import decode_request_header
 from broker.protocol.messages.api_versions import ApiVersion, ApiVersionsResponse
+from broker.request_log import logged
+from broker.request_memory import RequestMemory
 
 Chunks: TypeAlias = list[bytes | memoryview | FileSpan]
 """What to send, in order, uncopied; spans of files are read when it is their turn."""
@@ -72,7 +76,17 @@ class FrameReader:
     Memory grows with the bytes that arrived, never with the size that was announced.
     """
 
-    __slots__ = ("_buffers", "_filled", "_frame_bytes_max", "_frame_bytes_min", "_own", "_wanted")
+    __slots__ = (
+        "_buffers",
+        "_filled",
+        "_frame_bytes_max",
+        "_frame_bytes_min",
+        "_memory",
+        "_on_lack",
+        "_own",
+        "_reserved",
+        "_wanted",
+    )
 
     GROWTH_BYTES_MIN: Final = 4 * 1024
     GROWTH_BYTES_MAX: Final = 1024 * 1024
@@ -84,6 +98,25 @@ class FrameReader:
         self._own: bytearray | None = None
         self._filled = 0
         self._wanted = 0
+        self._memory: RequestMemory | None = None
+        self._on_lack: Callable[[], None] | None = None
+        self._reserved = 0
+
+    def share(self, memory: RequestMemory, on_lack: Callable[[], None]) -> None:
+        """Reserve memory for frames that do not arrive whole; `on_lack` is called when one must wait for it."""
+        self._memory, self._on_lack = memory, on_lack
+
+    def reserve(self) -> None:
+        """Take the memory for the frame that has begun."""
+        if self._memory is not None and self._own is not None:
+            self._reserved = self._wanted
+            self._memory.reserve(self._reserved)
+
+    def release(self) -> None:
+        """Give back what was reserved."""
+        reserved, self._reserved = self._reserved, 0
+        if reserved and self._memory is not None:
+            self._memory.release(reserved)
 
     @property
     def is_inside_frame(self) -> bool:
@@ -128,10 +161,13 @@ class FrameReader:
         own = self._own
         if self._wanted == SIZE_BYTES:
             self._wanted += self._size_at(own, 0)
+            self._reserve_or_wait()
             return []
         frame = memoryview(own)[SIZE_BYTES : self._wanted]
         self._own = None
         self._buffers.give_back(own)
+        if self._reserved:
+            self.release()
         return [frame]
 
     def _cut(self, data: memoryview, end: int) -> list[memoryview]:
@@ -153,6 +189,16 @@ class FrameReader:
         self._wanted = wanted
         self._own = self._buffers.take(min(wanted, max(2 * self._filled, self.GROWTH_BYTES_MIN)))
         self._own[: self._filled] = start
+        if wanted > SIZE_BYTES:
+            self._reserve_or_wait()
+
+    def _reserve_or_wait(self) -> None:
+        if self._memory is None or self._on_lack is None:
+            return
+        if self._memory.is_full:
+            self._on_lack()
+        else:
+            self.reserve()
 
     def _size_at(self, data: bytearray | memoryview, at: int) -> int:
         size: int = _SIZE.unpack_from(data, at)[0]
@@ -172,6 +218,18 @@ class Route(NamedTuple):
     has_flexible_request: bool
     has_flexible_response_header: bool
     handler: Handler
+    stats: RequestStats
+    count_errors: ErrorCounter
+    counts_errors_always: bool
+    """Else only when the handler says that there may be some."""
+
+
+class Routes(dict[int, Route]):
+    """The routes met so far, by API key and version. Clearing them forgets no counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stats: dict[int, RequestStats] = {}
 
 
 class Pending(NamedTuple):
@@ -180,6 +238,9 @@ class Pending(NamedTuple):
     route: Route
     correlation_id: int
     response: DelayedResponse | Coroutine[Any, Any, Any]
+    started_ns: int
+    pending_ns: int
+    """From when on it has waited."""
 
 
 class Connection:
@@ -187,7 +248,7 @@ class Connection:
 
     __slots__ = ("_client_id", "_context", "_routes")
 
-    def __init__(self, context: RequestContext, routes: dict[int, Route]) -> None:
+    def __init__(self, context: RequestContext, routes: Routes) -> None:
         self._context = context
         self._routes = routes
         self._client_id = b""
@@ -203,6 +264,9 @@ class Connection:
         route = self._routes.get(key << 16 | version) or self._find_route(key, version)
         if route is None:
             return _unsupported_api_versions(correlation_id)
+        stats = route.stats
+        stats.count = count = stats.count + 1
+        started_ns = perf_counter_ns() if count & SAMPLE_MASK == 1 else 0
         at = _REQUEST_HEADER.size
         if client_id_length > 0:
             at += client_id_length
@@ -228,21 +292,32 @@ class Connection:
         kind = type(response)
         if kind is not route.response_type:
             if response is None:
+                if started_ns:
+                    stats.took(perf_counter_ns() - started_ns)
                 return None
             if kind is DelayedResponse or kind is CoroutineType:
-                return Pending(route, correlation_id, response)
-        return self.encode(route, correlation_id, response)
+                pending_ns = perf_counter_ns() if started_ns else 0
+                return Pending(route, correlation_id, response, started_ns, pending_ns)
+        return self.encode(route, correlation_id, response, started_ns)
 
-    def encode(self, route: Route, correlation_id: int, response: Any) -> Chunks:
-        """A response, or the exception that took its place, as bytes to send. Raises BadRequest when it has no form."""
+    def encode(self, route: Route, correlation_id: int, response: Any, started_ns: int) -> Chunks:
+        """A response, or the exception that took its place, as bytes to send. Raises BadRequest when it has no form.
+
+        `started_ns` is when the request was there, by `perf_counter_ns`, or 0: this one is not timed.
+        """
         chunks: Chunks = [b""]
         kind = type(response)
-        if kind is route.response_type:
-            route.encode(response, chunks)
-        elif kind is list:
+        if kind is list:
             chunks += response
         else:
-            route.encode(_error_answer(route, response), chunks)
+            context = self._context
+            if kind is not route.response_type:
+                response = _error_answer(route, response)
+                context.may_have_errors = True
+            route.encode(response, chunks)
+            if route.counts_errors_always or context.may_have_errors:
+                context.may_have_errors = False
+                route.count_errors(response, route.stats.errors)
         size = SIZE_BYTES
         for chunk in chunks:
             size += len(chunk)
@@ -250,6 +325,8 @@ class Connection:
             chunks[0] = _RESPONSE_HEADER_FLEXIBLE.pack(size + 1, correlation_id, 0)
         else:
             chunks[0] = _RESPONSE_HEADER.pack(size, correlation_id)
+        if started_ns:
+            route.stats.took(perf_counter_ns() - started_ns)
         return chunks
 
     def _find_route(self, key: int, version: int) -> Route | None:
@@ -262,6 +339,8 @@ class Connection:
                 return None
             raise BadRequest(f"{api.api_key.name} v{version} is not served")
         message_type = response_type(key)
+        stats = self._routes.stats.setdefault(key << 16 | version, RequestStats(api.api_key.name, version))
+        handler = api.handler if self._context.security is None else self._context.security.handler(api)
         route = Route(
             api,
             version,
@@ -270,7 +349,10 @@ class Connection:
             message_type,
             flexible(key, version),
             response_header_version(key, version) == 1,
-            api.handler if self._context.security is None else self._context.security.handler(api),
+            logged(api, handler),
+            stats,
+            error_counter(message_type),
+            key not in (ApiKey.PRODUCE, ApiKey.FETCH),
         )
         self._routes[key << 16 | version] = route
         return route

@@ -9,10 +9,11 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from broker.counters import ListenerStats
 from broker.errors import KafkaError, UnknownServerError
 from broker.protocol.api_keys import ApiKey
 
@@ -106,12 +107,16 @@ class RequestContext:
     """Users, ACLs and quotas; None only in tests."""
     pause: Callable[[int], None] = _no_pause
     """Reads nothing more from the client for so many milliseconds: it used up a quota."""
+    stats: ListenerStats = field(default_factory=ListenerStats)
+    """Of the listener: where logins are counted."""
     fetch_session_id: int = 0
     """The fetch session that was begun on this connection, where there is an authorizer."""
 
     # This request.
     api_version: int = 0
     client_id: str = ""
+    may_have_errors: bool = False
+    """Set by who puts an error code into an answer of Produce or Fetch: only then are they looked through for it."""
 
 
 @dataclass(frozen=True, slots=True)

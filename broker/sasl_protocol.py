@@ -10,11 +10,11 @@ import asyncio
 from typing import Any, Final
 
 from broker.config import Listener
-from broker.connection import Chunks, Connection, Pending, Route
+from broker.connection import Chunks, Connection, Pending, Routes
 from broker.dispatch import BadRequest, RequestContext
 from broker.protocol.api_keys import ApiKey
 from broker.security.login import Login
-from broker.security.sasl import LoginRefused
+from broker.security.sasl import LoginRefused, LoginWaits
 from broker.server import ClientProtocol, Server
 
 _BEFORE_LOGIN: Final = (ApiKey.SASL_HANDSHAKE, ApiKey.API_VERSIONS)
@@ -25,7 +25,7 @@ class SaslConnection(Connection):
 
     __slots__ = ("_clock", "_login")
 
-    def __init__(self, context: RequestContext, routes: dict[int, Route], login: Login) -> None:
+    def __init__(self, context: RequestContext, routes: Routes, login: Login) -> None:
         super().__init__(context, routes)
         self._login = login
         self._clock = context.clock
@@ -49,18 +49,26 @@ class SaslConnection(Connection):
         else:
             allowed = key == ApiKey.SASL_HANDSHAKE or not login.has_expired(self._clock.monotonic_ms())
         if not allowed:
+            if login.is_complete:
+                self._context.stats.expired += 1
             raise BadRequest(f"API key {key} is not allowed before login (or the session has ended)")
         return super().answer(frame)
 
     def _answer_raw(self, token: bytes) -> Chunks:
         """A token without a request around it, after SaslHandshake v0, is answered by a bare token."""
         login, context = self._login, self._context
+        now_ms, wall_ms = self._clock.monotonic_ms(), context.clock.now_ms()
         try:
-            answer = login.respond(token, now_ms=self._clock.monotonic_ms(), wall_ms=context.clock.now_ms())
+            try:
+                answer = login.respond(token, now_ms=now_ms, wall_ms=wall_ms)
+            except LoginWaits:  # Clients of that time get what can be said at once.
+                answer = login.respond(token, now_ms=now_ms, wall_ms=wall_ms)
         except LoginRefused as refused:
-            raise BadRequest(str(refused)) from None
+            context.stats.count_login(login.asked_mechanism, "failure")
+            raise BadRequest(refused.reason) from None
         if login.is_complete and login.principal is not None:
             context.principal = login.principal
+            context.stats.count_login(login.mechanism, "success")
         return [len(answer).to_bytes(4, "big"), answer]
 
 
@@ -91,6 +99,8 @@ class SaslProtocol(ClientProtocol):
         super()._deliver(response)
         if self._login is not None and self._login.has_failed:
             self.close()
+        elif self._is_limited:
+            self._after_login_message()
 
     def _after_login_message(self) -> None:
         login = self._login

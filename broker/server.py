@@ -14,15 +14,20 @@ import logging
 import resource
 import socket
 import sys
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from time import perf_counter_ns
 from typing import Any, Final, cast
 
 from broker.config import BrokerConfig, ConfigError, Listener
-from broker.connection import Chunks, Connection, FrameReader, Pending, ReceiveBuffers, Route
+from broker.connection import Chunks, Connection, FrameReader, Pending, ReceiveBuffers, Route, Routes
+from broker.connection_limits import limits_of
+from broker.counters import ListenerStats
 from broker.dispatch import BadRequest, DelayedResponse, RequestContext
 from broker.log.file_span import FileSpan
+from broker.request_memory import RequestMemory
+from broker.security.client_quotas import ClientQuotas
 from broker.security.tls import TlsContexts
 
 log = logging.getLogger("broker.server")
@@ -57,11 +62,15 @@ class Server:
     def __init__(self, config: BrokerConfig, new_context: Callable[[Listener, str], RequestContext]) -> None:
         self.config = config
         self.new_context = new_context
+        self.limits = limits_of(config)
         self.tls_of: Callable[[Listener], TlsContexts | None] = _no_tls
         self.listeners: tuple[Listener, ...] = ()
         """With the ports that were really bound."""
         self.buffers = ReceiveBuffers()
-        self.routes: dict[int, Route] = {}
+        self.request_memory = RequestMemory(config.queued_max_request_bytes)
+        self.routes = Routes()
+        self.listener_stats: defaultdict[str, ListenerStats] = defaultdict(ListenerStats)
+        """By the listener's name."""
         self.connections: set[ClientProtocol] = set()
         self.connections_by_host: dict[str, int] = {}
         self.sweep = 0
@@ -92,6 +101,8 @@ class Server:
         loop = asyncio.get_running_loop()
         for listener, sock in self._sockets:
             tls = self.tls_of(listener)
+            if tls is not None:
+                tls.on_handshake_failed = self.listener_stats[listener.name].handshake_failed
             server = await loop.create_server(
                 functools.partial(_protocol_class(listener), self, listener),
                 sock=sock,
@@ -125,16 +136,19 @@ class Server:
         while not claim() and loop.time() < deadline:
             await asyncio.sleep(0.005)
 
-    def may_connect(self, host: str) -> bool:
+    def may_connect(self, host: str, listener: str) -> bool:
         """Whether one more connection from that host is within the limits; says so once when it is not."""
         count = len(self.connections)
-        if count >= self.config.max_connections:
-            limit = "max.connections"
-        elif self.connections_by_host.get(host, 0) >= self.config.max_connections_per_ip:
-            limit = "max.connections.per.ip"
-        elif count >= self._files_max:
+        limit = self.limits.exceeded(
+            host,
+            listener,
+            count=count,
+            host_count=self.connections_by_host.get(host, 0),
+            listener_count=self.listener_stats[listener].connections,
+        )
+        if not limit and count >= self._files_max:
             limit = "open files (ulimit -n)"
-        else:
+        if not limit:
             self._is_full = False
             return True
         if not self._is_full:
@@ -163,6 +177,7 @@ class Server:
             if self.sweep - connection.active_sweep > SWEEPS_PER_IDLE_TIME and not connection.is_waiting
         ]
         for connection in idle:
+            connection.stats.idle_closed += 1
             connection.close()
         if idle:
             log.info("idle connections closed count=%d", len(idle))
@@ -180,6 +195,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
         "_is_closing",
         "_is_reading",
         "_is_writable",
+        "_lacks_memory",
         "_listener",
         "_pause_timer",
         "_pending",
@@ -191,12 +207,16 @@ class ClientProtocol(asyncio.BufferedProtocol):
         "_transport",
         "_unsent",
         "active_sweep",
+        "stats",
     )
 
     def __init__(self, server: Server, listener: Listener) -> None:
         self._server = server
         self._listener = listener
         self._reader = FrameReader(server.buffers, server.config.socket_request_max_bytes)
+        self._lacks_memory = False
+        if server.request_memory.is_limited:
+            self._reader.share(server.request_memory, self._wait_for_memory)
         self._transport: asyncio.Transport | None = None
         self._connection: Connection | None = None
         self._host = ""
@@ -212,6 +232,12 @@ class ClientProtocol(asyncio.BufferedProtocol):
         self._together: list[bytes] | None = None
         self._together_bytes = 0
         self.active_sweep = server.sweep
+        self.stats = server.listener_stats[listener.name]
+
+    @property
+    def waits_for(self) -> Route | None:
+        """The API of the request that is in work, if any is."""
+        return None if self._pending is None else self._pending.route
 
     @property
     def is_waiting(self) -> bool:
@@ -222,7 +248,8 @@ class ClientProtocol(asyncio.BufferedProtocol):
         self._transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
         self._host = peer[0] if peer else ""
-        if not self._server.may_connect(self._host):
+        if not self._server.may_connect(self._host, self._listener.name):
+            self.stats.refused += 1
             self._is_closing = True
             self._transport.abort()
             return
@@ -230,17 +257,27 @@ class ClientProtocol(asyncio.BufferedProtocol):
         by_host = self._server.connections_by_host
         by_host[self._host] = by_host.get(self._host, 0) + 1
         self._server.connections.add(self)
+        self.stats.connections += 1
+        self.stats.created += 1
         context = self._server.new_context(reached_by(self._listener, transport), self._host)
         if self._listener.has_tls and (tls := self._server.tls_of(self._listener)) is not None:
             context.principal = tls.principal(transport.get_extra_info("ssl_object"))
         context.pause = self.pause
         self._connection = self._converse(context)
-        if context.security is not None and context.security.quotas.limits_connections:
-            loop = asyncio.get_running_loop()
-            wait_s = context.security.quotas.connection_wait_s(self._host, loop.time())
-            if wait_s > 0:  # What it asks is held meanwhile: a pause at this moment would come after the first read.
-                self._pending = Pending(cast(Route, None), 0, DelayedResponse(_nothing, _nothing))
-                loop.call_later(wait_s, self._deliver, None)
+        quotas = None if context.security is None else context.security.quotas
+        if self._server.limits.has_rates or (quotas is not None and quotas.limits_connections):
+            self._wait_after_connecting(quotas)
+
+    def _wait_after_connecting(self, quotas: ClientQuotas | None) -> None:
+        loop = asyncio.get_running_loop()
+        wait_s = self._server.limits.wait_s(self._listener.name, loop.time())
+        if quotas is not None and quotas.limits_connections:
+            wait_s = max(wait_s, quotas.connection_wait_s(self._host, loop.time()))
+        if wait_s > 0:  # What it asks is held meanwhile: a pause at this moment would come after the first read.
+            if quotas is not None:
+                quotas.note_throttled("connection", int(wait_s * 1000))
+            self._pending = Pending(cast(Route, None), 0, DelayedResponse(_nothing, _nothing), 0, 0)
+            loop.call_later(wait_s, self._deliver, None)
 
     def _converse(self, context: RequestContext) -> Connection:
         return Connection(context, self._server.routes)
@@ -249,10 +286,12 @@ class ClientProtocol(asyncio.BufferedProtocol):
         self._is_closing = True
         if self in self._server.connections:
             self._server.connections.discard(self)
+            self.stats.connections -= 1
             by_host = self._server.connections_by_host
             by_host[self._host] -= 1
             if not by_host[self._host]:
                 del by_host[self._host]
+        self._reader.release()
         self._held.clear()
         self._unsent.clear()
         if self._pause_timer is not None:
@@ -323,6 +362,21 @@ class ClientProtocol(asyncio.BufferedProtocol):
         self._read(False)
         self._pause_timer = loop.call_at(until_s, self._end_pause)
 
+    def _wait_for_memory(self) -> None:
+        """The frame that has begun must wait until others are through."""
+        self._lacks_memory = True
+        self._read(False)
+        self._server.request_memory.when_free(self._has_memory)
+
+    def _has_memory(self) -> None:
+        self._lacks_memory = False
+        if self._is_closing:
+            return
+        self._reader.reserve()
+        self.active_sweep = self._server.sweep
+        if self._is_writable and self._held_bytes <= HELD_BYTES_MAX:
+            self._read(True)
+
     def _end_pause(self) -> None:
         self._pause_timer = None
         self.active_sweep = self._server.sweep
@@ -376,8 +430,11 @@ class ClientProtocol(asyncio.BufferedProtocol):
             return
         assert self._connection is not None
         if response is not None:
+            route = pending.route
+            if pending.pending_ns:
+                route.stats.remote_ns += perf_counter_ns() - pending.pending_ns
             try:
-                self._send(self._connection.encode(pending.route, pending.correlation_id, response))
+                self._send(self._connection.encode(route, pending.correlation_id, response, pending.started_ns))
             except BadRequest as bad:
                 self._refuse(bad)
                 return
@@ -447,7 +504,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
     def _read(self, wanted: bool) -> None:
         if wanted == self._is_reading or self._is_closing or self._transport is None:
             return
-        if wanted and self._pause_timer is not None:
+        if wanted and (self._pause_timer is not None or self._lacks_memory):
             return
         self._is_reading = wanted
         if wanted:
@@ -456,6 +513,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
             self._transport.pause_reading()
 
     def _refuse(self, bad: BadRequest) -> None:
+        self.stats.bad_requests += 1
         log.warning("connection closed client=%s reason=%s", self._host, bad)
         self._held.clear()
         self.close()

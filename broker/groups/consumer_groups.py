@@ -6,7 +6,7 @@ They share one registry with the classic groups, because a group id stands for o
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from broker.errors import GroupIdNotFound, InvalidRequest, RebalanceInProgress, UnsupportedAssignor
@@ -14,6 +14,7 @@ from broker.groups import migration
 from broker.groups.classic_group import ClassicGroup
 from broker.groups.consumer_group import ConsumerGroup
 from broker.groups.consumer_member import JOIN_EPOCH, LEAVE_EPOCH, STATIC_LEAVE_EPOCH
+from broker.groups.consumer_records import is_epoch_key
 from broker.groups.records import group_tombstone
 from broker.protocol.messages import consumer_group_describe as described
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from broker.groups.deadlines import DeadlineQueue, Now
     from broker.groups.members import Client
     from broker.groups.offsets import OffsetStore
+    from broker.groups.records import OffsetsRecord
     from broker.groups.subscribed_topics import KnownTopics
     from broker.protocol.messages.consumer_group_heartbeat import (
         ConsumerGroupHeartbeatRequest,
@@ -53,6 +55,8 @@ class ConsumerGroups:
         self._topics = topics
         self._deadlines = deadlines
         self._new_classic = new_classic
+        self.epochs_begun = 0
+        """How often a group's epoch was written since the start, which begins a rebalance."""
 
     def restore(self, saved: Mapping[str, SavedConsumerGroup], now: Now) -> None:
         """Bring back the groups that the log holds; records of a group without an epoch are remains and left alone."""
@@ -172,9 +176,13 @@ class ConsumerGroups:
             config=self._config,
             topics=self._topics,
             deadlines=self._deadlines,
-            append=self._store.append,
+            append=self._append,
             downgrade=self._downgrade,
         )
+
+    def _append(self, group_id: str, records: Sequence[OffsetsRecord], now: Now) -> None:
+        self._store.append(group_id, records, now)
+        self.epochs_begun += sum(each.value is not None and is_epoch_key(each.key) for each in records)
 
 
 def _no_consumer_group(group_id: str) -> GroupIdNotFound:

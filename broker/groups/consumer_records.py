@@ -91,6 +91,11 @@ def epoch_record(group_id: str, epoch: int, metadata_hash: int) -> OffsetsRecord
     return _record(ConsumerGroupMetadataKey(group_id=group_id), value)
 
 
+def is_epoch_key(key: bytes) -> bool:
+    """Whether it is the key of an `epoch_record`."""
+    return int.from_bytes(key[:_TYPE_BYTES], signed=True) == ConsumerGroupMetadataKey.API_KEY
+
+
 def member_record(group_id: str, member: ConsumerMember) -> OffsetsRecord:
     """Type 5: who the member is and what it subscribes to."""
     classic = None

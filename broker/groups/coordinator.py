@@ -105,6 +105,7 @@ class GroupCoordinator:
             deadlines=self._deadlines,
             new_classic=self._new_classic,
         )
+        self._assignments_given = 0
         self._retention = self._deadlines.deadline(self._begin_expiry)
         self._last_round = Now(0, 0)
         """When the last round of expiry began, or the groups were loaded."""
@@ -337,6 +338,18 @@ class GroupCoordinator:
         self._check_served()
         return self._store.of_group(group_id)
 
+    @property
+    def rebalances(self) -> dict[str, int]:
+        """Since the start, by the type of group: assignments given, or epochs begun."""
+        return {
+            CLASSIC_GROUP_TYPE: self._assignments_given,
+            CONSUMER_GROUP_TYPE: self._consumer_groups.epochs_begun,
+        }
+
+    def offsets_of(self, group_id: str) -> Mapping[str, Mapping[int, CommittedOffset]]:
+        """As `committed_offsets`, but never refused."""
+        return self._store.of_group(group_id)
+
     def check_fetch(self, group_id: str, member_id: str | None, member_epoch: int) -> None:
         """OffsetFetch v9 and above: whether this caller may read a KIP-848 group's offsets.
 
@@ -393,6 +406,10 @@ class GroupCoordinator:
     def list_groups(self, states: Collection[str] = (), types: Collection[str] = ()) -> list[ListedGroup]:
         """ListGroups, in these states and of these types (in any case; none named means all)."""
         self._check_served()
+        return self.all_groups(states, types)
+
+    def all_groups(self, states: Collection[str] = (), types: Collection[str] = ()) -> list[ListedGroup]:
+        """As `list_groups`, but never refused: while groups are loaded, those that are."""
         wanted_types = {group_type.lower() for group_type in types}
         wanted = {state.lower() for state in states}
         return [
@@ -478,6 +495,7 @@ class GroupCoordinator:
     def _save_group(self, group_id: str, value: GroupMetadataValue, now: Now) -> None:
         try:
             self._store.save_group(group_id, value, now)
+            self._assignments_given += bool(value.members)
         except KafkaError as error:
             raise _for_members(error) from error
 

@@ -81,6 +81,7 @@ class _Fetch:
         "_partitions",
         "_read_committed",
         "_results",
+        "_sent",
         "_session",
         "byte_count",
         "has_error",
@@ -104,6 +105,7 @@ class _Fetch:
         self._min_bytes = min(request.min_bytes, self._max_bytes)
         self._read_committed = request.isolation_level == READ_COMMITTED
         self._results: list[PartitionData] = []
+        self._sent: list[tuple[PartitionLog, int]] = []
         self.byte_count = self._in_memory_bytes = 0
         self.has_error = self._is_cut = False
         self.logs: list[PartitionLog] = []
@@ -121,6 +123,7 @@ class _Fetch:
     def read(self) -> None:
         """Read every partition as far as the limits allow, anew."""
         self._results = []
+        self._sent = []
         self.logs = []
         self.byte_count = self._in_memory_bytes = 0
         self.has_error = self._is_cut = False
@@ -135,8 +138,17 @@ class _Fetch:
                 self._read_partition(partition, result)
             except KafkaError as error:
                 self.has_error = True
+                self._note_failed(partition)
                 result.error_code = error.code
                 result.high_watermark = result.last_stable_offset = result.log_start_offset = -1
+
+    def _note_failed(self, partition: FetchedPartition) -> None:
+        name, logs = partition.topic, self._context.logs
+        if isinstance(name, bytes):
+            topic = self._context.topics.by_id(name)
+            name = "" if topic is None else topic.name
+        logs.note_failed(logs.failed_reads, name)
+        self._context.may_have_errors = True
 
     def _read_partition(self, partition: FetchedPartition, result: PartitionData) -> None:
         topics, asked = self._context.topics, partition.asked
@@ -163,6 +175,7 @@ class _Fetch:
         if span is not None:
             result.records = span  # type: ignore[assignment]  # The encoder passes on what is large as it is.
             self.byte_count += len(span)
+            self._sent.append((log, len(span)))
             if self._read_committed:
                 _name_aborted(log, asked.fetch_offset, result.last_stable_offset, result)
             return
@@ -174,6 +187,8 @@ class _Fetch:
         if self._read_committed and records and log.aborted_transactions:
             _name_aborted(log, asked.fetch_offset, end_offset_of(records), result)
         result.records = records
+        if records:
+            self._sent.append((log, len(records)))
         self.byte_count += len(records)
         self._in_memory_bytes += len(records)
         if in_memory_max < bytes_max and len(records) >= in_memory_max and asked.fetch_offset < log.high_watermark:
@@ -181,6 +196,8 @@ class _Fetch:
 
     def response(self) -> FetchResponse:
         """The answer; in a running session only what changed since the last one."""
+        for log, byte_count in self._sent:
+            log.fetched_bytes += byte_count
         answered: Iterable[tuple[FetchedPartition, PartitionData]] = zip(self._partitions, self._results, strict=True)
         if self._session is not None:
             answered = [pair for pair in answered if _remember(*pair) or self._is_full]

@@ -63,6 +63,8 @@ def _alter(resource: AlterConfigsResource, validate_only: bool, context: Request
         raise InvalidRequest(f"Null value not supported for : {','.join(without_value)}")
     if resource.resource_type == ResourceType.BROKER_LOGGER:
         _alter_loggers(resource, validate_only, context.config.node_id)
+        if context.security is not None:
+            context.security.on_handlers_change()  # the request log may have been switched
         return
     target = find_resource(
         resource.resource_type,

@@ -118,6 +118,7 @@ def produce(request: ProduceRequest, context: RequestContext) -> ProduceResponse
             known = context.topics.by_id(topic.topic_id)
             if known is None:
                 answers += [_refusal(partition.index, UnknownTopicId()) for partition in topic.partition_data]
+                _note_failed(name, context)
                 response.responses.append(TopicProduceResponse("", topic.topic_id, answers))
                 continue
             name = known.name
@@ -126,12 +127,18 @@ def produce(request: ProduceRequest, context: RequestContext) -> ProduceResponse
             try:
                 answers.append(_append(name, partition, request, context, unflushed, now_ms))
             except KafkaError as error:
+                _note_failed(name, context)
                 answers.append(_refusal(partition.index, error))
     if request.acks == ACKS_NONE:
         for name, refused in _failures(response):
             raise BadRequest(f"acks=0 batch for {name}-{refused.index} refused: {refused.error_message}")
         return None
-    return _when_flushed(response, unflushed) if unflushed else response
+    return _when_flushed(response, unflushed, context) if unflushed else response
+
+
+def _note_failed(topic: str, context: RequestContext) -> None:
+    context.may_have_errors = True
+    context.logs.note_failed(context.logs.failed_appends, topic)
 
 
 def _append(
@@ -254,7 +261,7 @@ def _failures(response: ProduceResponse) -> Iterator[tuple[str, PartitionProduce
                 yield topic.name, partition
 
 
-def _when_flushed(response: ProduceResponse, unflushed: list[_Unflushed]) -> DelayedResponse:
+def _when_flushed(response: ProduceResponse, unflushed: list[_Unflushed], context: RequestContext) -> DelayedResponse:
     """The response once all these batches are on disk, or the disk has failed them."""
     # A broker that stops flushes its logs last, so a producer in a hurry gets no answer and will ask again.
     delayed = DelayedResponse(on_hurry=_nothing, on_abandon=_nothing)
@@ -263,6 +270,7 @@ def _when_flushed(response: ProduceResponse, unflushed: list[_Unflushed]) -> Del
     def flushed(batch: _Unflushed, error: KafkaError | None) -> None:
         nonlocal left
         if error is not None:
+            _note_failed(batch.log.topic, context)
             batch.answer.error_code, batch.answer.error_message = error.code, error.message
             batch.answer.base_offset = batch.answer.log_start_offset = -1
         left -= 1

@@ -8,6 +8,7 @@ if job is not None:
 
 import errno
 import os
+import time
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -64,16 +65,20 @@ class FlushTarget:
 class FlushJob:
     """One flush of all logs that are due, so that producers that wait together share it (group commit)."""
 
-    __slots__ = ("targets",)
+    __slots__ = ("seconds", "targets")
 
     def __init__(self, targets: Sequence[FlushTarget]) -> None:
         self.targets = targets
+        self.seconds = 0.0
+        """How long it took."""
 
     def run(self) -> None:
         """Force the files to disk; may run in any thread."""
+        started_s = time.perf_counter()
         done: set[str] = set()  # new logs share the data root, whose entries are forced to disk once
         for target in self.targets:
             target.run(done)
+        self.seconds = time.perf_counter() - started_s
 
     def finish(self) -> None:
         """Tell the logs; on the thread that appends."""

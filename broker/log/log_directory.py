@@ -105,6 +105,11 @@ class LogDirectory:
         self.on_flush_wanted: Callable[[], None] | None = None
         self.torn_bytes = 0
         """How many half-written bytes recovery has cut off since the start."""
+        self.gone_traffic = [0, 0, 0]
+        """Records appended, bytes appended and bytes fetched of partitions deleted since the start."""
+        self.failed_appends: dict[str, int] = {}
+        self.failed_reads: dict[str, int] = {}
+        """By topic: what handlers refused of Produce and Fetch; of topics that do not exist under the empty name."""
         self.reserve = DiskReserve(path)
         self._checkpoints = CheckpointWriter(path)
         self._lock_fd = lock_fd
@@ -269,6 +274,16 @@ class LogDirectory:
         """Whether `get` answers at once."""
         return self._logs.get((topic, partition)) is not None
 
+    def known_offsets(self, topic: str, partition: int) -> tuple[int, int] | None:
+        """The log start and log end offset, without opening a log; None while only opening it would tell."""
+        key = topic, partition
+        partition_log = self._logs.get(key)
+        if partition_log is not None:
+            return partition_log.log_start_offset, partition_log.log_end_offset
+        if self.is_clean and key in self._logs and key in self._recovery_points:
+            return self._log_starts.get(key, 0), self._recovery_points[key]
+        return None
+
     def configure(self, topic: str, config: LogConfig) -> None:
         """Let the topic's logs, opened now or later, obey this config."""
         partition, is_changed = 0, self._configs.get(topic) != config
@@ -285,6 +300,12 @@ class LogDirectory:
         if key not in self._logs:
             return
         partition_log = self._logs.pop(key)
+        if partition_log is not None:
+            for index, count in enumerate(partition_log.traffic):
+                self.gone_traffic[index] += count
+        if partition == 0:
+            for failures in (self.failed_appends, self.failed_reads):
+                failures[""] = failures.get("", 0) + failures.pop(topic, 0)
         if partition_log is not None:
             partition_log.abandon()
             self._dirty.pop(partition_log, None)
@@ -330,6 +351,15 @@ class LogDirectory:
         )
         self.torn_bytes += partition_log.torn_bytes
         return partition_log
+
+    def note_failed(self, failures: dict[str, int], topic: str) -> None:
+        """Count a partition of `failed_appends` or `failed_reads` that was answered with an error."""
+        name = topic if (topic, 0) in self._logs else ""
+        failures[name] = failures.get(name, 0) + 1
+
+    def opened(self) -> list[PartitionLog]:
+        """The logs that somebody has used since the start."""
+        return self._opened()
 
     def _opened(self) -> list[PartitionLog]:
         return [partition_log for partition_log in self._logs.values() if partition_log is not None]

@@ -109,7 +109,8 @@ class PartitionLog:
 
     Offsets, all as of now: `log_start_offset` is the first that can be read, `high_watermark` the end of what consumers
     may see, `log_end_offset` the next to be given. The last two are equal, save under the strict flush policy, where
-    the high watermark waits for the disk. `size_bytes` counts the `.log` files.
+    the high watermark waits for the disk. `size_bytes` counts the `.log` files, `fetched_bytes`
+    what was sent of them since the log was opened (by whoever sends it).
     """
 
     __slots__ = (
@@ -118,6 +119,8 @@ class PartitionLog:
         "_files",
         "_flush_due_ms",
         "_flushed_offset",
+        "_found_bytes",
+        "_found_end_offset",
         "_generation",
         "_index_entries_max",
         "_is_active_dated",
@@ -138,6 +141,7 @@ class PartitionLog:
         "_wants_flush",
         "aborted_transactions",
         "config",
+        "fetched_bytes",
         "folder",
         "high_watermark",
         "is_being_compacted",
@@ -195,6 +199,8 @@ class PartitionLog:
         self.leader_epochs = loaded.leader_epochs
         self.leader_epoch = loaded.leader_epochs[-1][0]
         self.torn_bytes = loaded.torn_bytes
+        self.fetched_bytes = 0
+        self._found_bytes, self._found_end_offset = self.size_bytes, self.log_end_offset
         self.aborted_transactions = loaded.aborted_transactions
         self._snapshot_offset = loaded.snapshot_offset
         self._waiters = Waiters()
@@ -458,6 +464,16 @@ class PartitionLog:
 
     # -- waiting
 
+    @property
+    def is_offline(self) -> bool:
+        """Whether the disk has failed it: nothing is appended any more."""
+        return self._storage_error is not None
+
+    @property
+    def traffic(self) -> tuple[int, int, int]:
+        """Records appended, bytes appended, bytes fetched since the log was opened."""
+        return self.log_end_offset - self._found_end_offset, self.size_bytes - self._found_bytes, self.fetched_bytes
+
     def add_waiter(self, callback: Waiter) -> None:
         """Call back once, when there is more to read or the log is closed."""
         if self.is_closed:
@@ -652,6 +668,7 @@ class PartitionLog:
             raise
         self._segments[first : first + len(old)] = [new]
         self.size_bytes += size
+        self._found_bytes += size
 
     def _retire(self, segments: list[Segment]) -> None:
         """Take the files of these segments, and the snapshots at their start, out of use."""
@@ -661,6 +678,7 @@ class PartitionLog:
             snapshot = snapshot_path(self.folder, segment.base_offset)
             snapshot.unlink(missing_ok=True)
             self.size_bytes -= segment.size
+            self._found_bytes -= segment.size
         self._unflushed_sealed = [segment for segment in self._unflushed_sealed if segment not in segments]
         self._owner.remove_later(paths, self.config.file_delete_delay_ms)
 
@@ -706,10 +724,12 @@ class PartitionLog:
         except (OSError, DamageFound) as error:
             raise KafkaStorageError(f"cannot truncate {self.folder}: {error}") from error
         self._generation += 1
+        self._found_end_offset -= self.log_end_offset - self._active.next_offset
         self.log_end_offset = self._active.next_offset
         self.high_watermark = min(self.high_watermark, self.log_end_offset)
         self._flushed_offset = min(self._flushed_offset, self.log_end_offset)
-        self.size_bytes = sum(segment.size for segment in self._segments)
+        before_bytes, self.size_bytes = self.size_bytes, sum(segment.size for segment in self._segments)
+        self._found_bytes -= before_bytes - self.size_bytes
         snapshots = [int(path.stem) for path in Path(self.folder).glob("*.snapshot")]
         self._snapshot_offset, self.producer_state, self.aborted_transactions = load_producer_state(
             self.folder, snapshots, self._segments, self.config.index_interval_bytes

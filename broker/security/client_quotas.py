@@ -87,6 +87,8 @@ class ClientQuotas:
         self._meters: dict[tuple[str, str, str], tuple[float, float]] = {}
         self.limits_clients = self.limits_connections = False
         """Whether there is any quota of the kind at all."""
+        self.throttled: dict[str, tuple[int, int]] = {}
+        """By the API (or `connection`): how often clients had to wait, and how many milliseconds in all."""
 
     def open(self) -> None:
         """Read the file. Raises ValueError when it is damaged."""
@@ -123,6 +125,11 @@ class ClientQuotas:
             if rate is not None:
                 return self._count((CONNECTION_CREATION_RATE, host, ""), 1 / rate, now_s)
         return 0.0
+
+    def note_throttled(self, api_name: str, wait_ms: int) -> None:
+        """Count a wait that a client was given."""
+        count, total_ms = self.throttled.get(api_name, (0, 0))
+        self.throttled[api_name] = count + 1, total_ms + wait_ms
 
     def _count(self, meter: tuple[str, str, str], used_s: float, now_s: float) -> float:
         ahead_s, counted_s = self._meters.get(meter, (0.0, now_s))

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from broker.clock import Clock
 from broker.config import DEFINITIONS, LISTENER_PREFIX, BrokerConfig, ConfigError, Listener
 from broker.security.jaas import parse_jaas, plain_users
 from broker.security.login import Login
@@ -19,8 +20,13 @@ from broker.security.scram import BY_SASL_NAME, ScramExchange
 from broker.security.scram_users import ScramUsers
 from broker.security.tls import TlsContexts, TlsSettings
 
+if TYPE_CHECKING:
+    from broker.security.tokens import TokenValidator
+
 PLAIN: Final = "PLAIN"
-SERVED_MECHANISMS: Final = (PLAIN, *BY_SASL_NAME)
+OAUTHBEARER: Final = "OAUTHBEARER"
+"""Its modules are imported where it is served, and take no memory elsewhere."""
+SERVED_MECHANISMS: Final = (PLAIN, *BY_SASL_NAME, OAUTHBEARER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +41,36 @@ class ListenerSecurity:
     demands_certificate: bool = False
     takes_passwords_in_clear: bool = False
     """Whether SASL/PLAIN is served without TLS."""
+    tokens: TokenValidator | None = None
+    """Of SASL/OAUTHBEARER."""
 
     @property
     def demands_login(self) -> bool:
         """Whether nobody gets in without proving who they are."""
         return bool(self.mechanisms) or self.demands_certificate
 
-    def new_login(self, users: ScramUsers) -> Login:
+    @property
+    def takes_unsecured_tokens(self) -> bool:
+        """Whether everybody may claim to be anybody."""
+        return self.tokens is not None and self.tokens.keys is None
+
+    async def keep_fresh(self) -> None:
+        """Fetch what logins are verified with, for as long as the broker runs."""
+        if self.tokens is not None and self.tokens.keys is not None:
+            await self.tokens.keys.run()
+
+    def new_login(self, users: ScramUsers, clock: Clock) -> Login:
         """The login of a new connection."""
         starts: dict[str, Callable[[], SaslExchange]] = {}
         for mechanism in self.mechanisms:
             if mechanism == PLAIN:
                 starts[mechanism] = lambda: PlainExchange(self.passwords)
+            elif mechanism == OAUTHBEARER:
+                from broker.security.oauthbearer import OAuthBearerExchange
+
+                tokens = self.tokens
+                assert tokens is not None
+                starts[mechanism] = lambda tokens=tokens: OAuthBearerExchange(tokens, clock)  # type: ignore[misc]
             else:
                 scram = BY_SASL_NAME[mechanism]
                 starts[mechanism] = lambda scram=scram: ScramExchange(scram, users.find)  # type: ignore[misc]
@@ -78,6 +102,7 @@ def listener_security(config: BrokerConfig, listener: Listener) -> ListenerSecur
         tls=tls,
         demands_certificate=demands_certificate,
         takes_passwords_in_clear=PLAIN in mechanisms and tls is None,
+        tokens=_tokens(setting, listener) if OAUTHBEARER in mechanisms else None,
     )
 
 
@@ -89,6 +114,11 @@ def check_reachable(config: BrokerConfig, listener: Listener) -> None:
     security = listener_security(config, listener)
     if not security.demands_login:
         raise ConfigError(f"{where} nobody has to log in; listen on 127.0.0.1, or allow it with --insecure")
+    if security.takes_unsecured_tokens:
+        raise ConfigError(
+            f"{where} anybody can claim to be anyone there with an unsecured token; set "
+            "sasl.oauthbearer.jwks.endpoint.url, or allow it with --insecure"
+        )
     if security.takes_passwords_in_clear:
         # Differs from Kafka: PLAIN without TLS is refused on an address that others can reach, unless --insecure
         # allows it, because anyone on the way can read the passwords.
@@ -127,6 +157,12 @@ def _mechanisms(setting: _Settings, listener: Listener) -> tuple[str, ...]:
     if not names:
         raise ConfigError(f"listener {listener.name}: sasl.enabled.mechanisms is empty; nobody could log in")
     return names
+
+
+def _tokens(setting: _Settings, listener: Listener) -> TokenValidator:
+    from broker.security.oauthbearer_settings import token_validator
+
+    return token_validator(setting, listener.name)
 
 
 def _lifetime_ms(setting: _Settings, mechanism: str) -> int:

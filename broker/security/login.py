@@ -30,8 +30,9 @@ class Login:
     """Whether the connection is to be closed."""
     deadline_ms: int | None = None
     """The monotonic time at which the session ends unless the client logs in again."""
+    asked_mechanism: str = ""
+    """Of the login that is under way."""
     _exchange: SaslExchange | None = None
-    _asked_mechanism: str = ""
     _started_ms: int = field(default=-REAUTHENTICATION_MS_MIN)
 
     @property
@@ -57,12 +58,14 @@ class Login:
         if mechanism not in self.mechanisms:
             self.has_failed = True
             raise UnsupportedSaslMechanism(f"Unsupported SASL mechanism {mechanism}")
-        self._asked_mechanism = mechanism
+        self.asked_mechanism = mechanism
         self._exchange = self.mechanisms[mechanism]()
         self.is_raw = version == 0
 
     def respond(self, token: bytes, *, now_ms: int, wall_ms: int) -> bytes:
-        """The answer to a token. Raises IllegalSaslState or LoginRefused, after which the connection must be closed."""
+        """The answer to a token. Raises LoginWaits, after which the same token is to be given again; IllegalSaslState
+        or LoginRefused, after which the connection must be closed.
+        """
         exchange = self._exchange
         if exchange is None:
             raise IllegalSaslState("SaslAuthenticate needs a SaslHandshake before it")
@@ -82,10 +85,10 @@ class Login:
     def _complete(self, exchange: SaslExchange, *, now_ms: int, wall_ms: int) -> None:
         principal = f"User:{exchange.user}"
         if self.principal is not None:
-            if self._asked_mechanism != self.mechanism:
+            if self.asked_mechanism != self.mechanism:
                 raise LoginRefused(
                     f"SASL mechanism '{self.mechanism}' requested by client is not supported for re-authentication "
-                    f"of mechanism '{self._asked_mechanism}'"
+                    f"of mechanism '{self.asked_mechanism}'"
                 )
             if principal != self.principal:
                 raise LoginRefused(
@@ -93,10 +96,10 @@ class Login:
                 )
             if now_ms - self._started_ms < REAUTHENTICATION_MS_MIN:
                 raise LoginRefused("Cannot re-authenticate within a second of the last authentication")
-        lifetimes = [self.lifetime_ms_max.get(self._asked_mechanism, 0)]
+        lifetimes = [self.lifetime_ms_max.get(self.asked_mechanism, 0)]
         if exchange.expires_ms is not None:
             lifetimes.append(max(exchange.expires_ms - wall_ms, 1))
         lifetime_ms = min((each for each in lifetimes if each > 0), default=0)
         self.deadline_ms = now_ms + lifetime_ms if lifetime_ms else None
-        self.principal, self.mechanism = principal, self._asked_mechanism
+        self.principal, self.mechanism = principal, self.asked_mechanism
         self._exchange, self.is_raw, self._started_ms = None, False, now_ms

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 
 class LoginRefused(Exception):
-    """The credentials are wrong. The message goes to the client and tells it nothing that helps guessing."""
+    """The credentials are wrong. The message goes to the client and tells it nothing that helps guessing.
+
+    `reason` is for the log, where it says more than the message.
+    """
+
+    def __init__(self, message: str, *, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason or message
+
+
+class LoginWaits(Exception):
+    """A token cannot be judged yet. `when_ready` calls back once it can; then the same token gets its answer."""
+
+    def __init__(self, when_ready: Callable[[Callable[[], None]], None]) -> None:
+        super().__init__("the login waits")
+        self.when_ready = when_ready
 
 
 class SaslExchange(Protocol):
@@ -18,7 +34,7 @@ class SaslExchange(Protocol):
     """The wall-clock time at which the credentials themselves end; None when they do not."""
 
     def respond(self, token: bytes) -> bytes:
-        """The answer to a token of the client. Raises LoginRefused."""
+        """The answer to a token of the client. Raises LoginRefused, or LoginWaits."""
 
 
 def invalid_credentials(mechanism: str) -> LoginRefused:

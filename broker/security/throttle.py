@@ -55,6 +55,7 @@ def _answer(
             response = strict[1](request)
             response.throttle_time_ms = max(int(wait_s * 1000), 1)
             context.pause(response.throttle_time_ms)
+            quotas.note_throttled(api.api_key.name, response.throttle_time_ms)
             return response
     started_s = time.perf_counter()
     before = _partitions_before(api, request, context)
@@ -73,6 +74,7 @@ def _answer(
             if hasattr(answer, "throttle_time_ms"):
                 answer.throttle_time_ms = wait_ms
             context.pause(wait_ms)
+            quotas.note_throttled(api.api_key.name, wait_ms)
         return answer
 
     return then(response, count)

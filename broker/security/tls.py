@@ -7,6 +7,7 @@ import os
 import re
 import ssl
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -57,6 +58,8 @@ class TlsContexts:
         self.context = make_context(settings)
         """What a server is started with; it passes every handshake on to the context of the moment."""
         self.context.sni_callback = self._choose
+        self.context.sslobject_class = _reporting(self._failed)
+        self.on_handshake_failed: Callable[[], None] = _nothing
 
     def principal(self, ssl_object: Any) -> str:
         """Who a connected client is by its certificate: `User:` and the distinguished name, or anonymous."""
@@ -64,6 +67,12 @@ class TlsContexts:
         if not certificate:
             return ANONYMOUS
         return "User:" + self._mapping.name(distinguished_name(certificate))
+
+    def _failed(self, error: ssl.SSLError) -> None:
+        """A client was not let in. The event loop says nothing of it, nor does it know who that was at this point."""
+        reason = getattr(error, "verify_message", "") or (error.reason or str(error)).lower().replace("_", " ")
+        log.warning("tls handshake failed listener=%s reason=%s", self.settings.listener_name, reason)
+        self.on_handshake_failed()
 
     def _choose(self, ssl_object: Any, server_name: str | None, context: ssl.SSLContext) -> None:
         state = self._files_state()
@@ -86,6 +95,26 @@ class TlsContexts:
                 status = None
             state.append(status and (status.st_mtime_ns, status.st_size, status.st_ino))
         return tuple(state)
+
+
+def _nothing() -> None:
+    """Nobody counts."""
+
+
+def _reporting(report: Callable[[ssl.SSLError], None]) -> type[ssl.SSLObject]:
+    class ReportingObject(ssl.SSLObject):
+        """Tells why a handshake failed, which would else be nowhere to be seen."""
+
+        def do_handshake(self) -> None:
+            try:
+                super().do_handshake()
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                raise
+            except ssl.SSLError as error:
+                report(error)
+                raise
+
+    return ReportingObject
 
 
 def make_context(settings: TlsSettings) -> ssl.SSLContext:

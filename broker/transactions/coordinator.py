@@ -279,6 +279,11 @@ class TransactionCoordinator:
         """How many transactions are neither committed nor aborted yet."""
         return sum(transaction.state in _OPEN for transaction in self._transactions.values())
 
+    def open_and_oldest(self) -> tuple[int, int | None]:
+        """How many transactions are open, and when the oldest of them began (wall-clock ms)."""
+        started = [each.started_ms for each in self._transactions.values() if each.state in _OPEN]
+        return len(started), min(started, default=None)
+
     def topics_deleted(self, topics: Collection[str]) -> None:
         """Forget everything if the topic of transactions is among them."""
         if TRANSACTIONS_TOPIC in topics:

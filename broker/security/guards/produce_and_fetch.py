@@ -28,6 +28,7 @@ def produce(handler: Handler, request: Any, context: RequestContext) -> Any:
     if transactional_id is not None and not may(
         context, Operation.WRITE, ResourceType.TRANSACTIONAL_ID, transactional_id
     ):
+        context.may_have_errors = True
         return _refuse_produce(ProduceResponse(), request.topic_data, request, TransactionalIdAuthorizationFailed())
     allows = authorizer_of(context).allows
     for topic in request.topic_data:
@@ -36,6 +37,7 @@ def produce(handler: Handler, request: Any, context: RequestContext) -> Any:
             break
     else:
         return handler(request, context)
+    context.may_have_errors = True
     request.topic_data, denied = split_topics(request.topic_data, context, Operation.WRITE)
     refused = TopicAuthorizationFailed("Topic authorization failed.")
     if not request.topic_data or request.acks == 0:
@@ -98,6 +100,7 @@ def _fetch_in_part(handler: Handler, request: Any, context: RequestContext) -> A
         raise FetchSessionIdNotFound
     request.session_epoch = FINAL_EPOCH
     request.topics, denied = split_topics(request.topics, context, Operation.READ)
+    context.may_have_errors = True
     request.max_wait_ms = 0
     refusals = [
         FetchableTopicResponse(

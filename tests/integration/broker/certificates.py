@@ -16,7 +16,7 @@ class Authority:
             "-subj", "/CN=Test CA", "-keyout", str(self._key), "-out", str(self.certificate),
         )  # fmt: skip
 
-    def issue(self, name: str, subject: str) -> Path:
+    def issue(self, name: str, subject: str, *, is_expired: bool = False) -> Path:
         """A PEM file of a private key and its certificate."""
         key, request, certificate, both = (self.folder / f"{name}.{end}" for end in ("key", "csr", "crt", "pem"))
         extensions = self.folder / "extensions"
@@ -27,7 +27,8 @@ class Authority:
         )  # fmt: skip
         self._openssl(
             "x509", "-req", "-in", str(request), "-CA", str(self.certificate), "-CAkey", str(self._key),
-            "-CAcreateserial", "-days", "2", "-extfile", str(extensions), "-out", str(certificate),
+            "-CAcreateserial", "-days", "-1" if is_expired else "2", "-extfile", str(extensions),
+            "-out", str(certificate),
         )  # fmt: skip
         both.write_text(key.read_text() + certificate.read_text())
         return both

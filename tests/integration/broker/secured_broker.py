@@ -1,5 +1,6 @@
 """A broker process with several listeners, each secured in its own way, and raw connections that are logged in."""
 
+import contextlib
 import json
 import os
 import signal
@@ -21,7 +22,9 @@ JAAS = (
 class SecuredBroker:
     """A broker of which `listeners` gives each listener's name its security protocol; user bob is there for SCRAM."""
 
-    def __init__(self, folder: Path, listeners: dict[str, str], settings: dict[str, str]) -> None:
+    def __init__(
+        self, folder: Path, listeners: dict[str, str], settings: dict[str, str], *, log_file: Path | None = None
+    ) -> None:
         given = {
             "listeners": ",".join(f"{name}://127.0.0.1:0" for name in listeners),
             "listener.security.protocol.map": ",".join(f"{name}:{each}" for name, each in listeners.items()),
@@ -32,12 +35,14 @@ class SecuredBroker:
             command += ["--set", f"{name}={value}"]
         for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
             command += ["--add-scram", f"{mechanism}=[name=bob,password=bob-secret,iterations=4096]"]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
-        )
+        with open(log_file, "ab") if log_file else contextlib.nullcontext() as log:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=dict(os.environ)
+            )
         assert self._process.stdout is not None
         ready = json.loads(self._process.stdout.readline())
         assert "kafka" in ready, ready
+        self.ready = ready
         self.addresses = dict(zip(listeners, ready["kafka"].split(","), strict=True))
 
     def close(self) -> None:

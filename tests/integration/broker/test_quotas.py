@@ -15,6 +15,12 @@ from broker.protocol.messages.api_versions import ApiVersionsRequest
 from broker.protocol.messages.create_topics import CreatableTopic, CreateTopicsRequest
 from broker.protocol.messages.describe_client_quotas import ComponentData, DescribeClientQuotasRequest
 from broker.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
+from broker.protocol.messages.find_coordinator import FindCoordinatorRequest
+from broker.protocol.messages.incremental_alter_configs import (
+    AlterableConfig,
+    AlterConfigsResource,
+    IncrementalAlterConfigsRequest,
+)
 from broker.protocol.messages.metadata import MetadataRequest
 from caudal.testing import Broker
 from tests.integration.broker.wire_client import WireClient, batch, produce_request
@@ -117,3 +123,37 @@ def test_connections_beyond_the_rate_of_their_address_wait(broker, wire, set_quo
         with WireClient(broker.bootstrap_servers) as client:
             client.ask(MetadataRequest(topics=[]), 9)
     assert 0.3 <= time.monotonic() - started <= 3
+
+
+def test_connections_that_come_too_fast_are_answered_later():
+    settings = {"quota.window.num": "2", "listener.name.plaintext.max.connection.creation.rate": "4"}
+    with Broker(settings=settings) as slow:
+        started = time.monotonic()
+        for _ in range(6):
+            with WireClient(slow.bootstrap_servers) as client:
+                assert client.ask(MetadataRequest(topics=[]), 9).brokers
+        assert time.monotonic() - started >= 0.3
+
+
+def test_a_limit_of_connections_can_change_while_the_broker_runs(broker, wire):
+    def limit(value: str | None) -> None:
+        change = AlterableConfig("max.connections", 0 if value else 1, value)
+        resource = AlterConfigsResource(4, "0", [change])
+        assert wire.ask(IncrementalAlterConfigsRequest(resources=[resource]), 1).responses[0].error_code == 0
+
+    limit("1")
+    try:
+        with WireClient(broker.bootstrap_servers) as refused:
+            assert refused.is_closed_without_answer()
+    finally:
+        limit(None)
+    with WireClient(broker.bootstrap_servers) as let_in:
+        assert let_in.ask(MetadataRequest(topics=[]), 9).brokers
+
+
+def test_a_client_that_takes_too_much_of_the_brokers_time_is_told(broker, wire, set_quota):
+    set_quota("client-id", "wire", "request_percentage", 0.01)
+    with WireClient(broker.bootstrap_servers) as busy:
+        answers = (busy.ask(FindCoordinatorRequest(key="group"), 2) for _ in range(2000))
+        throttled = next(answer.throttle_time_ms for answer in answers if answer.throttle_time_ms)
+        assert 0 < throttled <= 1000

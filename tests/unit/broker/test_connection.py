@@ -9,7 +9,7 @@ from hypothesis.strategies import binary, integers, lists
 
 import broker.handlers.api_versions  # noqa: F401  registers the one API these tests ask
 from broker import dispatch
-from broker.connection import Connection, FrameReader, Pending, ReceiveBuffers
+from broker.connection import Connection, FrameReader, Pending, ReceiveBuffers, Routes
 from broker.dispatch import BadRequest, DelayedResponse, ServedApi
 from broker.errors import InvalidRequest, UnknownServerError
 from broker.protocol.api_keys import ApiKey
@@ -104,7 +104,7 @@ class Asker:
 
     def __init__(self) -> None:
         self.context = SimpleNamespace(api_version=0, client_id="", security=None)
-        self.connection = Connection(self.context, {})
+        self.connection = Connection(self.context, Routes())
 
     def ask(self, key: int, version: int, message, client_id: str | None = "tester"):
         frame = request_frame(key, version, 77, client_id, message)
@@ -201,7 +201,9 @@ def test_a_delayed_response_is_pending_until_encoded(asker, heartbeat):
     heartbeat(lambda request, context: delayed)
     pending = asker.ask(12, 4, HeartbeatRequest())
     assert isinstance(pending, Pending)
-    chunks = asker.connection.encode(pending.route, pending.correlation_id, HeartbeatResponse(error_code=27))
+    chunks = asker.connection.encode(
+        pending.route, pending.correlation_id, HeartbeatResponse(error_code=27), pending.started_ns
+    )
     assert response_of(12, 4, chunks).error_code == 27
 
 

@@ -300,3 +300,47 @@ def test_a_taken_port_is_named_with_the_remedy():
 def test_an_address_of_another_machine_is_named():
     with pytest.raises(ConfigError, match=r"cannot listen on 203\.0\.113\.7:0"):
         bind_listener(replace(LISTENER, host="203.0.113.7"))
+
+
+def test_large_requests_wait_for_memory_and_all_get_through(serve):
+    serve(lambda request, context: HeartbeatResponse())
+    server = make_server(replace(BrokerConfig(), queued_max_request_bytes=1000))
+    frame = request_frame(12, 4, 1, "t", HeartbeatRequest(member_id="x" * 3000))
+    clients = [Client(server) for _ in range(4)]
+    for client in clients:
+        client.send(frame[:500])
+    assert [client.transport.reading for client in clients] == [True, False, False, False]
+    clients[1].protocol.connection_lost(None)
+    for client in (clients[0], clients[2], clients[3]):
+        assert client.transport.reading
+        client.send(frame[500:])
+        assert client.answered == [1]
+    assert server.request_memory.reserved_bytes == 0
+
+
+def test_small_requests_need_no_memory_of_their_own(serve):
+    serve(lambda request, context: HeartbeatResponse())
+    server = make_server(replace(BrokerConfig(), queued_max_request_bytes=1000))
+    big, small = Client(server), Client(server)
+    big.send(request_frame(12, 4, 1, "t", HeartbeatRequest(member_id="x" * 3000))[:500])
+    small.ask(1, 2)
+    assert small.answered == [1, 2]
+    big.protocol.connection_lost(None)
+    assert server.request_memory.reserved_bytes == 0
+
+
+def test_a_frame_whose_size_arrives_in_pieces_waits_too(serve):
+    serve(lambda request, context: HeartbeatResponse())
+    server = make_server(replace(BrokerConfig(), queued_max_request_bytes=1000))
+    frame = request_frame(12, 4, 1, "t", HeartbeatRequest(member_id="x" * 3000))
+    first, second = Client(server), Client(server)
+    first.send(frame[:2])
+    first.send(frame[2:900])
+    second.send(frame[:3])
+    assert second.transport.reading
+    second.send(frame[3:4])
+    assert not second.transport.reading
+    first.send(frame[900:])
+    assert second.transport.reading
+    second.send(frame[4:])
+    assert [first.answered, second.answered] == [[1], [1]]
