@@ -18,7 +18,7 @@ from broker.protocol.messages.produce import (
     ProduceRequest,
     TopicProduceData,
 )
-from broker.protocol.record_batch import iter_batches, read_header
+from broker.protocol.record_batch import iter_batches, iter_records, read_header
 from tests.integration.broker.wire_client import WireClient, batch, produce_request
 
 LATEST = -1
@@ -134,3 +134,23 @@ def hanging_transactions(wire: WireClient, topic: str, partition_count: int) -> 
         for producer in partition.active_producers
         if producer.current_txn_start_offset >= 0 and producer.producer_id not in open_ids
     ]
+
+
+def read_values(wire: WireClient, topic: str, *, expected_error: int = 0) -> list[bytes]:
+    """The values in partition 0, up to the high watermark or the expected error."""
+    values: list[bytes] = []
+    offset = 0
+    while True:
+        partition = FetchPartition(partition=0, fetch_offset=offset, partition_max_bytes=READ_BYTES)
+        request = FetchRequest(
+            max_bytes=READ_BYTES, max_wait_ms=0, topics=[FetchTopic(topic=topic, partitions=[partition])]
+        )
+        found = wire.ask(request, 11).responses[0].partitions[0]
+        assert found.error_code in (0, expected_error)
+        batches = list(iter_batches(found.records or b""))
+        if not batches:
+            assert found.error_code == expected_error
+            return values
+        for each in batches:
+            values += [bytes(record.value or b"") for record in iter_records(each)]
+        offset = read_header(batches[-1]).last_offset + 1

@@ -35,7 +35,8 @@ def test_transactions_stay_whole_when_the_broker_is_killed(
     rounds = 10 if is_soak else 3
     broker = new_broker(settings=SETTINGS)
     servers = broker.bootstrap_servers
-    for topic in ("plain", "source", "copies"):
+    broker.create_topic("plain", PARTITIONS)
+    for topic in ("source", "copies"):
         broker.create_topic(topic, PARTITIONS, chance.choice(TOPIC_CONFIGS))
     idempotent = LibrdkafkaProducer("idempotent", servers, "plain", PARTITIONS, 500)
     writers = [Writer(f"writer-{number}", servers, "source", PARTITIONS, seed) for number in range(2)]
