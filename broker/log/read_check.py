@@ -1,7 +1,9 @@
 """Checksums of what is read back from a segment's file, so that a flipped bit is never served as good.
 
-Apache Kafka leaves this to its consumers, and many do not look. What was written a moment ago is passed on as it is;
-everything older is checked on its way out: in memory before the answer, and in files piece by piece while it is sent.
+What was written a moment ago is passed on as it is; everything older is checked on its way out: in memory before the
+answer, and in files piece by piece while it is sent.
+
+Differs from Kafka: a batch with a wrong checksum is answered with CORRUPT_MESSAGE, because many consumers do not look.
 """
 
 from struct import Struct

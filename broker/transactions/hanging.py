@@ -1,8 +1,10 @@
 """Transactions that are open in a partition while no coordinator knows of them: they would hold readers back for ever.
 
 When power is lost and `caudal.flush.mode` is not `always`, a partition may keep more of the last moment than
-`__transaction_state` does; the same is left when that topic is deleted. Kafka has its operators look for such
-transactions and abort them (`kafka-transactions find-hanging`, `abort`; KIP-664). Here they are aborted by the clock.
+`__transaction_state` does; the same is left when that topic is deleted. `kafka-transactions find-hanging` and `abort`
+(KIP-664) are for the operator.
+
+Differs from Kafka: a transaction that only its partitions know is aborted after its timeout, because nobody else can.
 """
 
 from __future__ import annotations

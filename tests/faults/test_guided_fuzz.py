@@ -5,7 +5,6 @@
 
 import asyncio
 import gc
-import logging
 import os
 import random
 import time
@@ -118,11 +117,8 @@ def test_frames_led_by_coverage_harm_nobody(
     corpus = Corpus(chance, Path(kept_in) if kept_in else None)
     at_first = len(corpus.frames)
     complaints = Complaints()
-    logging.getLogger().addHandler(complaints)
-    try:
+    with complaints.listening():
         found = asyncio.run(fuzz(tmp_path / "data", corpus, complaints, SOAK_SECONDS if is_soak else SECONDS))
-    finally:
-        logging.getLogger().removeHandler(complaints)
     figures(**found)
     assert found["frames"] > at_first
     assert found["kept"]

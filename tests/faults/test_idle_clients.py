@@ -153,7 +153,9 @@ def test_connections_whose_client_is_gone_without_a_word_are_closed(
         begun = time.monotonic()
         assert produce_p99_ms(wire) < 1000
         wait_until(
-            lambda: produce_for(wire, "busy", 0.1) and broker.open_files() <= open_files + 2, timeout=15, what="all are closed"
+            lambda: produce_for(wire, "busy", 0.1) and broker.open_files() <= open_files + 2,
+            timeout=15,
+            what="all are closed",
         )
         closed_s = time.monotonic() - begun
     figures(clients=HALF_OPEN_CLIENTS, closed_s=closed_s, growth_mib=broker.rss_mib() - rss)
