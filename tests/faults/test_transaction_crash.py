@@ -1,6 +1,7 @@
 """T14: kill -9 at each state of a transaction; afterwards it ends the way the log says, and nobody sees half of it."""
 
 import contextlib
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -164,6 +165,36 @@ def test_a_transaction_ends_as_the_log_says_wherever_the_broker_died(
         assert broker.unforeseen_lines() == []
         broker.kill()
     figures(moments=len(moments), ended_s_max=ended_s)
+
+
+def test_a_transaction_whose_coordinator_lost_it_is_ended_by_the_clock(
+    new_broker: Callable[..., BrokerUnderTest], tmp_path: Path
+) -> None:
+    settings = {**SETTINGS, "transaction.max.timeout.ms": "1000"}
+    broker = new_broker(
+        data_folder=tmp_path / "data", settings=settings, program=(str(CRASHING_BROKER), "before:PREPARE_COMMIT:1")
+    )
+    broker.create_topic(TOPIC, PARTITIONS)
+    with WireClient(broker.bootstrap_servers) as wire:
+        transaction = TransactionByHand(wire, version=2)
+        with pytest.raises((EOFError, ConnectionError)):
+            transaction.run(commit=True)
+    broker.kill()
+    for path in (tmp_path / "data" / "__transaction_state-0").glob("*.log"):
+        os.truncate(path, 0)  # as if none of it had reached the disk when power was lost
+
+    survivor = new_broker(data_folder=tmp_path / "data", settings=settings)
+    with WireClient(survivor.bootstrap_servers) as wire:
+        assert [stable for stable, _ in last_stable_and_end_offsets(wire, TOPIC, PARTITIONS)] == [0] * PARTITIONS
+        assert len(hanging_transactions(wire, TOPIC, PARTITIONS)) == PARTITIONS
+        wait_until(lambda: not hanging_transactions(wire, TOPIC, PARTITIONS), what="they are aborted")
+        wait_until(lambda: not hanging_transactions(wire, "__consumer_offsets", 1), what="the offset's too")
+        ends = last_stable_and_end_offsets(wire, TOPIC, PARTITIONS)
+        assert all(stable == end for stable, end in ends)
+        assert read_committed(survivor.bootstrap_servers, TOPIC, PARTITIONS) == []
+        assert committed(wire, GROUP, TOPIC) == -1
+    assert len(survivor.log_lines("hanging transaction is aborted topic=torn")) == PARTITIONS
+    assert survivor.unforeseen_lines() == []
 
 
 def read_until(broker: BrokerUnderTest, seconds: float) -> list[bytes]:
