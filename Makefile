@@ -41,7 +41,7 @@ test: $(VENV)/.test
 
 # The fault tests in full, with twenty seeds: hours. In parts: make soak ARGS="-k power" or CAUDAL_SEEDS="7 8" make soak
 soak: $(VENV)/.test
-	CAUDAL_SOAK=1 $(BIN)/python -m pytest tests/faults $(ARGS)
+	CAUDAL_SOAK=1 $(BIN)/python -m pytest tests/faults tests/unit/broker/log/test_read_check.py $(ARGS)
 
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks $(ARGS)

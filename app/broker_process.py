@@ -33,8 +33,8 @@ class BrokerReady:
 class BrokerProcess:
     """`python -m broker` as a child in its own session, so that Ctrl-C reaches only the parent.
 
-    The child's stdin is a pipe that closes when we die, however we die; it then stops cleanly by itself. Three crashes
-    within a minute call on_fatal: a broker that cannot stay up must not hide behind restarts.
+    A child whose parent was killed goes on serving its clients; the next start replaces it, see `left_broker`. Three
+    crashes within a minute call on_fatal: a broker that cannot stay up must not hide behind restarts.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class BrokerProcess:
         configs: Mapping[str, str],
         is_exposed: bool,
         on_fatal: Callable[[str], Awaitable[None]],
+        on_launched: Callable[[int], None],
     ) -> None:
         self._data_dir = data_dir
         self._host = host
@@ -53,6 +54,7 @@ class BrokerProcess:
         self._configs = configs
         self._is_exposed = is_exposed
         self._on_fatal = on_fatal
+        self._on_launched = on_launched
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
         self._is_stopping = False
@@ -61,8 +63,11 @@ class BrokerProcess:
         self.restart_count = 0
 
     async def launch(self) -> None:
-        """Start the child without waiting for it: the parent has imports of its own to do meanwhile."""
-        command = [sys.executable, "-m", "broker", "--data-dir", str(self._data_dir), "--exit-with-stdin"]
+        """Start the child without waiting for it: the parent has imports of its own to do meanwhile.
+
+        `on_launched` is told its process id at once.
+        """
+        command = [sys.executable, "-m", "broker", "--data-dir", str(self._data_dir), "--outlive-stdin"]
         command += ["--listener", f"{self._host}:{self._port}"]
         if self._is_exposed:
             command.append("--insecure")
@@ -71,6 +76,7 @@ class BrokerProcess:
         self._process = await asyncio.create_subprocess_exec(
             *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True
         )
+        self._on_launched(self._process.pid)
 
     async def wait_ready(self) -> BrokerReady:
         """The broker's ready line. Raises StartError with the broker's own reason when it could not start."""
@@ -80,21 +86,26 @@ class BrokerProcess:
         return self.ready
 
     async def stop(self) -> None:
-        """Close the child's stdin, wait for its clean stop, and end it when it takes too long."""
+        """Ask the child to stop, wait for its clean stop, and end it when it takes too long."""
         self._is_stopping = True
         if self._watch is not None:
             self._watch.cancel()
         process = self._process
         if process is None or process.returncode is not None:
             return
-        if process.stdin is not None:
-            process.stdin.close()
+        self.terminate()
         try:
             await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
         except TimeoutError:
             log.warning("broker did not stop in time, killed pid=%d timeout_s=%.0f", process.pid, STOP_TIMEOUT_S)
             process.kill()
             await process.wait()
+
+    def terminate(self) -> None:
+        """Ask the child to stop, and do not wait."""
+        self._is_stopping = True
+        if self._process is not None and self._process.returncode is None:
+            self._process.terminate()
 
     async def _read_ready(self) -> BrokerReady:
         process = self._process

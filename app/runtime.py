@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 from collections.abc import Awaitable, Callable
@@ -23,6 +24,7 @@ from app.kafka.connection import ConnectionSettings
 from app.kafka.group_consumer import AiokafkaConsumers
 from app.kafka.ports import ClusterUnreachable
 from app.kafka.producer import KafkaProducer
+from app.left_broker import note_broker, replace_left_broker
 from app.listeners import is_loopback
 from app.metrics.history import History
 from app.metrics.sampler import Sampler
@@ -97,9 +99,11 @@ class Runtime:
             configs=self.settings.broker,
             is_exposed=not is_loopback(self.settings.http.host),
             on_fatal=self._on_fatal,
+            on_launched=functools.partial(note_broker, self.data.path),
         )
-        await self.broker.launch()
+        await replace_left_broker(self.data.path, self.data.kafka)
         self._closing.push_async_callback(self.broker.stop)
+        await self.broker.launch()
 
     async def _open_database(self) -> None:
         url = self.settings.db.url or sqlite_url(self.data.database)

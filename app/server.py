@@ -43,7 +43,7 @@ class _Server(uvicorn.Server):
 
 
 async def serve(settings: Settings, *, ready_json: bool = False) -> int:
-    """Run until SIGINT or SIGTERM; returns the exit code. Raises StartError when it cannot start."""
+    """Run until SIGINT, SIGTERM or SIGHUP; returns the exit code. Raises StartError when it cannot start."""
     started = time.monotonic()
     _configure_logging()
     _check_exposure(settings)
@@ -60,7 +60,7 @@ async def serve(settings: Settings, *, ready_json: bool = False) -> int:
         data.open()
         runtime = Runtime(settings, data, on_fatal=on_fatal)
         server = _Server(_uvicorn_config(Application(runtime, listeners.surface_by_port()), settings))
-        _stop_on_signals(stop, server)
+        _stop_on_signals(stop, server, runtime)
         try:
             await _start(runtime, stop)
             if not stop.is_set():
@@ -103,7 +103,7 @@ async def _serve_until(
     await serving
 
 
-def _stop_on_signals(stop: asyncio.Event, server: _Server) -> None:
+def _stop_on_signals(stop: asyncio.Event, server: _Server, runtime: Runtime) -> None:
     """The first signal stops in order, a second one at once.
 
     A process manager may signal the group and make may pass the same signal on: what comes within ECHO_S is no second.
@@ -117,13 +117,16 @@ def _stop_on_signals(stop: asyncio.Event, server: _Server) -> None:
             if loop.time() - first_at < ECHO_S:
                 return
             log.warning("second %s, leaving at once", number.name)
+            if runtime.broker is not None:
+                runtime.broker.terminate()
             os._exit(130 if number is signal.SIGINT else 143)
         first_at = loop.time()
         stop.set()
         server.should_exit = True
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, on_signal, number)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves it
+            loop.add_signal_handler(number, on_signal, number)
 
 
 def _uvicorn_config(application: Application, settings: Settings) -> uvicorn.Config:

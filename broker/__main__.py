@@ -1,8 +1,8 @@
 """The broker process: `python -m broker --data-dir D --listener 127.0.0.1:9092`.
 
 Prints one JSON line on stdout when clients can connect (`{"kafka": "127.0.0.1:9092", "pid": 42, "cluster_id": "…"}`),
-or one with `"error"`; everything else goes to stderr. Leaves on SIGTERM or SIGINT, and with `--exit-with-stdin` when
-stdin closes, so that it does not outlive whoever started it.
+or one with `"error"`; everything else goes to stderr. Leaves on SIGTERM or SIGINT. Whoever started it and holds its
+stdin may be gone one day: with `--exit-with-stdin` it then leaves too, with `--outlive-stdin` it says so and serves on.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import resource
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from broker import event_log
@@ -27,6 +27,8 @@ from broker.security.listener_security import check_reachable
 from broker.security.scram import ScramCredential, ScramMechanism
 from broker.security.scram_users import ScramUsers, parse_added_user
 
+log = logging.getLogger("broker")
+
 _LEVELS = {"DEBUG": "DEBUG", "INFO": "INFO", "WARNING": "WARN", "ERROR": "ERROR"}
 _ScramUser = tuple[str, ScramMechanism, ScramCredential]
 
@@ -34,10 +36,11 @@ _ScramUser = tuple[str, ScramMechanism, ScramCredential]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a broker until it is told to stop; the exit code is 1 when it could not start."""
     options = _parse(arguments)
+    is_supervised = options.exit_with_stdin or options.outlive_stdin
     try:
         config, folder = _settings(options)
     except ConfigError as error:
-        return _fail(str(error), is_supervised=options.exit_with_stdin)
+        return _fail(str(error), is_supervised=is_supervised)
     event_log.set_up(config.caudal_log_format, _LEVELS.get(options.log_level) or config.caudal_log_level)
     _allow_many_files()
     added = []
@@ -45,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             added.append(parse_added_user(text))
         except ValueError as error:
-            return _fail(f"--add-scram: {error}", is_supervised=options.exit_with_stdin)
+            return _fail(f"--add-scram: {error}", is_supervised=is_supervised)
     try:
         import uvloop
     except ImportError:  # A platform that uvloop does not serve; the broker is the same, only slower.
@@ -53,10 +56,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         new_loop = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=new_loop) as runner:
-        return runner.run(_serve(config, folder, added, exit_with_stdin=options.exit_with_stdin))
+        return runner.run(
+            _serve(config, folder, added, is_supervised=is_supervised, outlives_stdin=options.outlive_stdin)
+        )
 
 
-async def _serve(config: BrokerConfig, folder: Path, added_users: list[_ScramUser], *, exit_with_stdin: bool) -> int:
+async def _serve(
+    config: BrokerConfig, folder: Path, added_users: list[_ScramUser], *, is_supervised: bool, outlives_stdin: bool
+) -> int:
     from broker.broker import Broker
     from broker.log import DataRootError
 
@@ -64,8 +71,9 @@ async def _serve(config: BrokerConfig, folder: Path, added_users: list[_ScramUse
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    if exit_with_stdin:
-        threading.Thread(target=_watch_stdin, args=(loop, stop), daemon=True).start()
+    if is_supervised:
+        on_end = _say_that_it_serves_on if outlives_stdin else stop.set
+        threading.Thread(target=_watch_stdin, args=(loop, on_end), daemon=True).start()
     server = Broker(config, folder)
     try:
         if added_users:
@@ -73,7 +81,7 @@ async def _serve(config: BrokerConfig, folder: Path, added_users: list[_ScramUse
         await server.start()
     except (ConfigError, DataRootError, ValueError, OSError) as error:
         await server.stop()
-        return _fail(str(error), is_supervised=exit_with_stdin)
+        return _fail(str(error), is_supervised=is_supervised)
     # What start-up made lives on; the collector need not look at it again.
     gc.collect()
     gc.freeze()
@@ -116,7 +124,11 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="SCRAM-SHA-256=[name=N,password=P]",
         help="set a SCRAM user before the start, as kafka-storage does; may be repeated",
     )
-    parser.add_argument("--exit-with-stdin", action="store_true", help="stop when stdin closes")
+    at_end = parser.add_mutually_exclusive_group()
+    at_end.add_argument("--exit-with-stdin", action="store_true", help="stop when stdin closes")
+    at_end.add_argument(
+        "--outlive-stdin", action="store_true", help="serve on when stdin closes, with a line in the log"
+    )
     parser.add_argument("--log-level", choices=tuple(_LEVELS), help="what is logged (default: caudal.log.level)")
     return parser.parse_args(arguments)
 
@@ -170,13 +182,20 @@ def _fail(message: str, *, is_supervised: bool) -> int:
     return 1
 
 
-def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    """Whoever started the broker holds the other end of its stdin; when that closes, even by a kill, stop."""
+def _say_that_it_serves_on() -> None:
+    log.warning(
+        "whoever started this broker is gone; it serves on until SIGTERM or until a Caudal starts on its folder pid=%d",
+        os.getpid(),
+    )
+
+
+def _watch_stdin(loop: asyncio.AbstractEventLoop, on_end: Callable[[], None]) -> None:
+    """Whoever started the broker holds the other end of its stdin, which closes with him, even by a kill."""
     with contextlib.suppress(OSError):
         while os.read(0, 4096):
             pass
     with contextlib.suppress(RuntimeError):  # The loop may be closed already.
-        loop.call_soon_threadsafe(stop.set)
+        loop.call_soon_threadsafe(on_end)
 
 
 if __name__ == "__main__":

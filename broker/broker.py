@@ -29,7 +29,7 @@ from broker.producer_ids import ProducerIds
 from broker.security.listener_security import listener_security
 from broker.security.security import Security
 from broker.server import Server
-from broker.transactions import TRANSACTIONS_TOPIC, Markers, TransactionCoordinator, TransactionLog
+from broker.transactions import TRANSACTIONS_TOPIC, HangingTransactions, Markers, TransactionCoordinator, TransactionLog
 
 if TYPE_CHECKING:
     from broker.metrics import MetricsEndpoint
@@ -137,8 +137,10 @@ class Broker:
         if self._security.authorizer is not None:
             self._security.authorizer.on_change = self._fetch_sessions.clear
         self._are_groups_loaded = asyncio.Event()
-        self._transactions = TransactionCoordinator(
-            self._transaction_log(), Markers(self._topics.partition, self._groups), self._producer_ids, config
+        markers = Markers(self._topics.partition, self._groups)
+        self._transactions = TransactionCoordinator(self._transaction_log(), markers, self._producer_ids, config)
+        self._hanging = HangingTransactions(
+            self._transactions, markers, self._logs.opened_logs, config.transaction_max_timeout_ms
         )
 
     @property
@@ -341,6 +343,7 @@ class Broker:
                 if now.monotonic_ms >= next_tick_ms:
                     next_tick_ms = now.monotonic_ms + interval_ms
                     transactions.tick(now)
+                    self._hanging.tick(now)
             except Exception:
                 log.exception("a transaction's deadline failed")
 

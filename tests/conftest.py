@@ -1,5 +1,6 @@
 """Fixtures that more than one folder of tests needs: a running platform, a genuine Apache Kafka, its Java tools."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -157,6 +158,8 @@ class Platform:
             return self.process.wait(timeout=30)
         except subprocess.TimeoutExpired:
             self.process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.broker_pid, signal.SIGKILL)  # it would serve on
             raise
 
 

@@ -229,6 +229,10 @@ class LogDirectory:
         """All (topic, partition) of the folder, opened or not."""
         return list(self._logs)
 
+    def opened_logs(self) -> list[PartitionLog]:
+        """The partitions in use so far."""
+        return self._opened()
+
     def topic_id(self, topic: str) -> bytes | None:
         """The 16 bytes that the folder of the topic's first partition remembers; None without such a folder."""
         partitions = sorted(partition for name, partition in self._logs if name == topic)

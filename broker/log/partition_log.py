@@ -5,6 +5,8 @@ removing files, checkpoints) is left to the owner, the `LogDirectory`.
 """
 
 import bisect
+import contextlib
+import functools
 import logging
 import os
 import random
@@ -36,6 +38,7 @@ from broker.log.quarantine import Quarantine
 from broker.log.recovery import count_batches
 from broker.log.retention import count_deletable
 from broker.log.segment import (
+    EVERYTHING,
     INDEX_SUFFIX,
     POSITION_MAX,
     TIME_INDEX_SUFFIX,
@@ -53,6 +56,7 @@ from broker.protocol.record_batch import (
     NO_TIMESTAMP,
     BatchHeader,
     build_marker,
+    check_crc,
     iter_records,
     read_header,
     stamp_log_append_time,
@@ -192,6 +196,7 @@ class PartitionLog:
         )
         self._segments = loaded.segments
         self._active = loaded.segments[-1]
+        self._active.cold_size = self._active.size
         self.log_start_offset = loaded.log_start_offset
         self.log_end_offset = self.high_watermark = self._active.next_offset
         self.size_bytes = sum(segment.size for segment in loaded.segments)
@@ -394,9 +399,18 @@ class PartitionLog:
             return None
         segment = self._active if offset >= self._active.base_offset else self._segment_of(offset)
         try:
-            return segment.span(offset, bytes_max)
+            span = segment.span(offset, bytes_max)
         except (DamageFound, OSError):
             return None
+        if span is not None:
+            span.on_damage = functools.partial(self._damage_sent, segment)
+        return span
+
+    def _damage_sent(self, segment: Segment, damage: Exception) -> None:
+        """Damage was met amid an answer: who asks again gets the good part of it, and then CORRUPT_MESSAGE."""
+        if segment in self._segments:
+            with contextlib.suppress(KafkaStorageError):
+                self._rescan(segment, DamageFound(f"{segment.path}: {damage}"))
 
     def _read_around_gaps(self, offset: int, bytes_max: int, *, at_least_one_batch: bool) -> bytes | memoryview:
         """The slow way: over the end of a segment whose last offsets were compacted away, and not into damage."""
@@ -536,7 +550,10 @@ class PartitionLog:
                 return None
             if header.max_timestamp < timestamp_ms or header.last_offset < self.log_start_offset:
                 continue
-            for record in iter_records(segment.read_at(position, header.size_bytes)):
+            batch = segment.read_at(position, header.size_bytes)
+            if not check_crc(batch, header):
+                raise DamageFound(f"{segment.path}: wrong checksum at {position}")
+            for record in iter_records(batch):
                 if record.timestamp_ms >= timestamp_ms and record.offset >= self.log_start_offset:
                     return TimestampedOffset(record.timestamp_ms, record.offset, self.leader_epoch)
         return None
@@ -565,6 +582,7 @@ class PartitionLog:
             self._reserve.spend(error)
             raise KafkaStorageError(f"cannot begin a segment in {self.folder}: {error.strerror or error}") from error
         old.seal()
+        old.cold_size = EVERYTHING
         self._segments.append(segment)
         self._active = segment
         self._take_snapshot()
@@ -745,6 +763,7 @@ class PartitionLog:
         cut_at = next((position for position, _ in active.batches_from(end_offset)), active.size)
         active.truncate(cut_at)
         active.start_over()
+        active.cold_size = cut_at
         active.quarantines = tuple(
             count_batches(
                 active,
@@ -816,6 +835,8 @@ class PartitionLog:
                 self._fail(target.error)
             return
         self._flushed_offset = max(self._flushed_offset, target.end_offset)
+        if target.end_offset > self._active.base_offset:  # so it was the active one then
+            self._active.cold_size = max(self._active.cold_size, target.visible_size)
         if self._is_strict and target.end_offset > self.high_watermark:
             self._show_until(target)
         self._durability_waiters.wake(self._flushed_offset)
@@ -856,6 +877,8 @@ class PartitionLog:
     def persist_indexes(self) -> None:
         """Write the active segment's new index entries, so that a start after a crash has less to walk."""
         self._active.persist_indexes()
+        if not self._wants_flush:
+            self._active.cold_size = self._active.size
 
     def close(self) -> bool:
         """Flush, write indexes and producer state, close the files, wake all who wait; True if all of it succeeded."""

@@ -129,6 +129,10 @@ class ProducerState:
             producer.transaction_first_offset = base_offset
             self._open_transactions[header.producer_id] = base_offset
 
+    def in_transaction(self) -> list[tuple[int, Producer]]:
+        """The producers that have a transaction open here, by id."""
+        return [(producer_id, self._producers[producer_id]) for producer_id in self._open_transactions]
+
     def is_in_transaction(self, producer_id: int, producer_epoch: int) -> bool:
         """Whether the producer, in this epoch, has a transaction open here."""
         producer = self._producers.get(producer_id)

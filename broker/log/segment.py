@@ -8,6 +8,7 @@ may be closed at any time between calls (see `open_files`).
 import logging
 import os
 import struct
+import sys
 from collections.abc import Iterator
 from typing import Final
 
@@ -17,6 +18,7 @@ from broker.log.header_walk import BATCH_LENGTH_MIN, read_batch_header, walk_bat
 from broker.log.offset_index import OffsetIndex
 from broker.log.open_files import CLOSED, OpenFiles
 from broker.log.quarantine import Quarantine
+from broker.log.read_check import BatchDamaged, StreamCheck, check_batches
 from broker.log.time_index import ENTRY_BYTES as TIME_ENTRY_BYTES
 from broker.log.time_index import NO_TIMESTAMP, TimeEntry, TimeIndex, unpack_entry
 from broker.protocol.record_batch import LOG_OVERHEAD_BYTES, MAGIC, RECORD_BATCH_HEADER_BYTES, BatchHeader
@@ -34,6 +36,8 @@ POSITION_MAX: Final = 2**31 - 1  # index entries have an int32 for positions and
 _STRIDE: Final = struct.Struct(">qi4xb6xi")  # base offset, batch length, magic, last offset delta
 _READ_AHEAD_BYTES: Final = 4_096  # so that walking an index interval does not shorten the answer
 _UNKNOWN: Final = -2  # a timestamp that was not looked up yet; -1 is Kafka's "none"
+EVERYTHING: Final = sys.maxsize
+
 _UNINDEXED_BYTES_MAX: Final = 1 << 20  # a larger segment without any entry has lost its index
 
 
@@ -45,6 +49,7 @@ class Segment:
     """A contiguous range of a partition's offsets, in one file.
 
     `size` is what was written, `visible_size` what may be read: they differ while a strict log waits for the disk.
+    What lies before `cold_size` is checked whenever it is read: it is on disk, or was when this process began.
     """
 
     __slots__ = (
@@ -58,6 +63,7 @@ class Segment:
         "_time_index",
         "base_offset",
         "cached_bytes",
+        "cold_size",
         "created_ms",
         "fd",
         "index_entry_count",
@@ -84,6 +90,7 @@ class Segment:
         self.base_offset = base_offset
         self.next_offset = base_offset if next_offset is None else next_offset
         self.size = self.visible_size = size
+        self.cold_size = EVERYTHING
         self.created_ms = created_ms
         self.fd = CLOSED
         self.was_used = False
@@ -106,6 +113,7 @@ class Segment:
         segment = cls(folder, base_offset, files, created_ms=created_ms)
         os.close(files.open_path(segment.path, os.O_RDWR | os.O_CREAT | os.O_TRUNC))
         segment.start_over()
+        segment.cold_size = 0
         return segment
 
     def open(self) -> int:
@@ -203,6 +211,7 @@ class Segment:
             fd = self._files.open(self)
         self.was_used = True
         data, at = b"", 0
+        start, offset_min = position, self.base_offset
         while True:  # from the index entry to the batch; usually no step, at most an index interval
             if at + RECORD_BATCH_HEADER_BYTES > len(data):
                 position, at = position + at, 0
@@ -212,11 +221,19 @@ class Segment:
                 if len(data) < RECORD_BATCH_HEADER_BYTES:
                     raise DamageFound(f"{self.path}: {len(data)} bytes at {position}")
             base_offset, length, magic, last_offset_delta = _STRIDE.unpack_from(data, at)
-            if magic != MAGIC or length < BATCH_LENGTH_MIN or position + at + LOG_OVERHEAD_BYTES + length > limit:
+            if (
+                magic != MAGIC
+                or length < BATCH_LENGTH_MIN
+                or position + at + LOG_OVERHEAD_BYTES + length > limit
+                or base_offset < offset_min
+            ):
                 raise DamageFound(f"{self.path}: no batch at {position + at}")
             if base_offset + last_offset_delta >= offset:
                 break
+            offset_min = base_offset + last_offset_delta + 1
             at += LOG_OVERHEAD_BYTES + length
+        if base_offset > offset:
+            self._check_gap(offset, start, position + at + LOG_OVERHEAD_BYTES + length, base_offset + last_offset_delta)
         size = LOG_OVERHEAD_BYTES + length
         if size > bytes_max:
             if not at_least_one_batch:
@@ -229,6 +246,8 @@ class Segment:
             at, end = 0, len(data)
             if end < size:
                 raise DamageFound(f"{self.path}: {end} of {size} bytes at {position}")
+        if position < self.cold_size:
+            self._check(data, at, end, position)
         return data if at == 0 and end == len(data) else memoryview(data)[at:end]
 
     def span(self, offset: int, bytes_max: int) -> FileSpan | None:
@@ -243,7 +262,46 @@ class Segment:
         if size <= PIECE_BYTES:
             return None
         lent_fd = self._files.lend(self.open())
-        return FileSpan(lent_fd, position, size, on_close=self._files.take_back)
+        return FileSpan(
+            lent_fd,
+            position,
+            size,
+            on_close=self._files.take_back,
+            check=StreamCheck(self.next_offset) if position < self.cold_size else None,
+        )
+
+    def _check(self, data: bytes, at: int, end: int, position: int) -> None:
+        """Check the batches in `data[at:end]`, which begins at `position`, before they are given away."""
+        try:
+            checked = check_batches(data, at, end)
+        except BatchDamaged as damage:
+            raise DamageFound(f"{self.path}: {damage}") from damage
+        if checked.is_after_gap:
+            self._check_following(position + checked.end, checked.last_offset)
+
+    def _check_gap(self, offset: int, walked_from: int, end_position: int, last_offset: int) -> None:
+        """No batch holds `offset`: compaction leaves such gaps, but so does a damaged base offset.
+
+        The checksum does not cover it. So the batch at the index entry must be the one that the entry was made for,
+        and the batch that is given instead, which ends at `end_position`, must fit before the next one.
+        """
+        index = self._index
+        assert index is not None, "located"
+        at = index.floor(offset)
+        if at >= 0 and index.entry(at)[1] == walked_from:
+            header = read_batch_header(self.open(), walked_from, self.size, offset_min=0, check_crc=False)
+            if header is None or header.base_offset != index.entry(at)[0]:
+                raise DamageFound(f"{self.path}: the batch at {walked_from} has another base offset than in the index")
+        self._check_following(end_position, last_offset)
+
+    def _check_following(self, position: int, last_offset: int) -> None:
+        next_offset = self.next_offset
+        if position < self.size:
+            header = read_batch_header(self.open(), position, self.size, offset_min=0, check_crc=False)
+            if header is not None:
+                next_offset = header.base_offset
+        if last_offset >= next_offset:
+            raise DamageFound(f"{self.path}: the base offset of the batch before {position} is damaged")
 
     def locate(self, offset: int) -> int:
         """Position from which a walk finds the batch that holds `offset` within an index interval.
@@ -379,8 +437,9 @@ class Segment:
             self._index = index
             return
         last_offset, position = index.entry(count - 1)
-        header = read_batch_header(self.open(), position, log_bytes, offset_min=self.base_offset, check_crc=False)
-        if header is None or header.base_offset > last_offset:
+        # All that follows is counted from this batch on: were its own offsets wrong, the good ones would be cut off.
+        header = read_batch_header(self.open(), position, log_bytes, offset_min=self.base_offset, check_crc=True)
+        if header is None or header.last_offset != last_offset:
             return
         if not time_index.load(self._read_beside(TIME_INDEX_SUFFIX) or b"", self.base_offset + POSITION_MAX):
             return

@@ -5,6 +5,7 @@
 """
 
 from broker.transactions.coordinator import ProducerIdAndEpoch, TransactionCoordinator
+from broker.transactions.hanging import HangingTransactions
 from broker.transactions.joining import join_transaction
 from broker.transactions.markers import Markers
 from broker.transactions.transaction import (
@@ -19,6 +20,7 @@ __all__ = [
     "EPOCH_BUMPING_VERSION",
     "NO_PRODUCER_EPOCH",
     "TRANSACTIONS_TOPIC",
+    "HangingTransactions",
     "Markers",
     "ProducerIdAndEpoch",
     "Transaction",

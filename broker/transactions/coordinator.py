@@ -284,6 +284,20 @@ class TransactionCoordinator:
         started = [each.started_ms for each in self._transactions.values() if each.state in _OPEN]
         return len(started), min(started, default=None)
 
+    def open_partitions(self) -> Iterator[tuple[int, str, int]]:
+        """(producer id, topic, partition) of all that open transactions have to be ended in."""
+        for transaction in self._transactions.values():
+            if transaction.state in _OPEN:
+                for topic, partition in transaction.partitions:
+                    yield transaction.producer_id, topic, partition
+
+    def timeout_of(self, producer_id: int) -> int | None:
+        """The transaction timeout that this producer asked for; None if nobody here has that id."""
+        for transaction in self._transactions.values():
+            if transaction.producer_id == producer_id:
+                return transaction.timeout_ms
+        return None
+
     def topics_deleted(self, topics: Collection[str]) -> None:
         """Forget everything if the topic of transactions is among them."""
         if TRANSACTIONS_TOPIC in topics:

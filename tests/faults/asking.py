@@ -2,8 +2,10 @@
 
 import time
 
+from broker.protocol.messages.describe_producers import DescribeProducersRequest, TopicRequest
 from broker.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from broker.protocol.messages.list_offsets import ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic
+from broker.protocol.messages.list_transactions import ListTransactionsRequest
 from broker.protocol.messages.offset_commit import (
     OffsetCommitRequest,
     OffsetCommitRequestPartition,
@@ -16,7 +18,7 @@ from broker.protocol.messages.produce import (
     ProduceRequest,
     TopicProduceData,
 )
-from broker.protocol.record_batch import iter_batches, read_header
+from broker.protocol.record_batch import iter_batches, iter_records, read_header
 from tests.integration.broker.wire_client import WireClient, batch, produce_request
 
 LATEST = -1
@@ -106,3 +108,49 @@ def committed(wire: WireClient, group: str, topic: str, *, partition: int = 0) -
     topics = [OffsetFetchRequestTopic(name=topic, partition_indexes=[partition])]
     answer = wire.ask(OffsetFetchRequest(group_id=group, topics=topics), 5)
     return int(answer.topics[0].partitions[0].committed_offset)
+
+
+def last_stable_and_end_offsets(wire: WireClient, topic: str, partition_count: int) -> list[tuple[int, int]]:
+    """(last stable offset, high watermark) of each partition."""
+    read_committed = ListOffsetsTopic(
+        name=topic, partitions=[ListOffsetsPartition(index, timestamp=LATEST) for index in range(partition_count)]
+    )
+    answer = wire.ask(ListOffsetsRequest(replica_id=-1, isolation_level=1, topics=[read_committed]), 7)
+    stable = [partition.offset for partition in answer.topics[0].partitions]
+    return list(zip(stable, list_offsets(wire, topic, LATEST, partition_count), strict=True))
+
+
+def hanging_transactions(wire: WireClient, topic: str, partition_count: int) -> list[str]:
+    """What `kafka-transactions find-hanging` looks for: open in a partition, and nothing that its coordinator knows."""
+    partitions = list(range(partition_count))
+    answer = wire.ask(DescribeProducersRequest(topics=[TopicRequest(topic, partitions)]), 0)
+    listed = wire.ask(ListTransactionsRequest(duration_filter=-1), 1).transaction_states
+    open_ids = {
+        each.producer_id for each in listed if each.transaction_state in ("Ongoing", "PrepareCommit", "PrepareAbort")
+    }
+    return [
+        f"{topic}-{partition.partition_index} from offset {producer.current_txn_start_offset}"
+        for partition in answer.topics[0].partitions
+        for producer in partition.active_producers
+        if producer.current_txn_start_offset >= 0 and producer.producer_id not in open_ids
+    ]
+
+
+def read_values(wire: WireClient, topic: str, *, expected_error: int = 0) -> list[bytes]:
+    """The values in partition 0, up to the high watermark or the expected error."""
+    values: list[bytes] = []
+    offset = 0
+    while True:
+        partition = FetchPartition(partition=0, fetch_offset=offset, partition_max_bytes=READ_BYTES)
+        request = FetchRequest(
+            max_bytes=READ_BYTES, max_wait_ms=0, topics=[FetchTopic(topic=topic, partitions=[partition])]
+        )
+        found = wire.ask(request, 11).responses[0].partitions[0]
+        assert found.error_code in (0, expected_error)
+        batches = list(iter_batches(found.records or b""))
+        if not batches:
+            assert found.error_code == expected_error
+            return values
+        for each in batches:
+            values += [bytes(record.value or b"") for record in iter_records(each)]
+        offset = read_header(batches[-1]).last_offset + 1

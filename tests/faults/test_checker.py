@@ -6,6 +6,7 @@ import re
 import pytest
 
 from tests.faults.checker import Committed, Fetched, GroupHistory, LogHistory, Owned, Place, Value
+from tests.faults.transaction_checker import Outcome, Transacted, TransactionHistory
 
 A0, A1, A2, B0 = Value("a", 0), Value("a", 1), Value("a", 2), Value("b", 0)
 
@@ -56,4 +57,51 @@ def test_a_commit_that_goes_back_is_found_out() -> None:
     ]
     assert GroupHistory(committed=commits, fetched=[Fetched(0, 7, 3.0, 3.1)]).violations() == [
         "partition 0 has committed offset 7, which nobody committed"
+    ]
+
+
+def transacted(name: str, *wrote: Value, read: tuple[Value, ...] = (), outcome: str = "committed") -> Transacted:
+    return Transacted(name, set(wrote), set(read), Outcome(outcome))
+
+
+def test_whole_and_absent_transactions_have_no_violations() -> None:
+    history = TransactionHistory(
+        [
+            transacted("t1", A0, A1),
+            transacted("t2", A2, outcome="aborted"),
+            transacted("t3", B0, read=(A0, A1), outcome="unknown"),
+        ],
+        read=log_of(A0, A1, B0),
+    )
+    assert history.violations() == []
+    history.read.pop()
+    assert history.violations() == []
+
+
+@pytest.mark.parametrize(
+    ("transactions", "read", "words"),
+    [
+        ([transacted("t", A0, A1)], log_of(A0), "committed and .* is not there"),
+        ([transacted("t", A0, A1, outcome="unknown")], log_of(A0), "torn"),
+        ([transacted("t", A0, outcome="aborted")], log_of(A0), "aborted and .* is there"),
+        ([transacted("t", A0)], log_of(A0, A0), "2 times"),
+        ([transacted("t", A0)], log_of(A0, B0), "never written"),
+        ([transacted("t", A0, outcome="aborted"), transacted("u", read=(A0,))], [], "u has read .* aborted"),
+        ([transacted("t", A0, read=(B0,)), transacted("u", B0, read=(A0,))], log_of(A0, B0), "read from"),
+        (
+            [
+                transacted("t", A0, read=(A2,)),
+                transacted("u", A1, read=(A0,)),
+                transacted("v", A2, read=(A1,)),
+            ],
+            log_of(A0, A1, A2),
+            "t read from v read from u read from t",
+        ),
+    ],
+)
+def test_a_bad_transaction_is_found_out(
+    transactions: list[Transacted], read: list[tuple[Place, Value]], words: str
+) -> None:
+    assert [
+        violation for violation in TransactionHistory(transactions, read).violations() if re.search(words, violation)
     ]

@@ -5,12 +5,15 @@ Torn ends (T3) and flipped bits in `.log`, index, snapshot and checkpoint files:
 
 import random
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from broker.errors import CorruptMessage
 from broker.protocol.messages.describe_configs import DescribeConfigsRequest, DescribeConfigsResource
+from broker.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from broker.protocol.messages.incremental_alter_configs import (
     AlterableConfig,
     AlterConfigsResource,
@@ -18,6 +21,7 @@ from broker.protocol.messages.incremental_alter_configs import (
 )
 from broker.protocol.messages.init_producer_id import InitProducerIdRequest
 from broker.protocol.messages.metadata import MetadataRequest
+from broker.protocol.record_batch import iter_batches, iter_records, read_header
 from caudal.testing import BrokerFailedError
 from tests.faults.asking import commit, committed, produce, read_end
 from tests.faults.broker_under_test import BrokerUnderTest
@@ -31,7 +35,10 @@ FILES = [
     "damage-0/partition.metadata",
     "damage-0/leader-epoch-checkpoint",
     "__consumer_offsets-0/partition.metadata",
+    "*-offset-checkpoint",
+    "damage-0/0*.*[!g]",
 ]
+"""With a pattern a bit flips in every file that it fits; the last one means indexes and snapshots."""
 RECORDS = 20
 TOPIC_RESOURCE, BROKER_RESOURCE, SET = 2, 4, 0
 
@@ -64,6 +71,14 @@ def what_is_there(broker: BrokerUnderTest) -> dict[str, object]:
         }
 
 
+def files_of(folder: Path, pattern: str) -> list[Path]:
+    """Those with a bit to flip. The log start offset has no checksum in Kafka's format, and no other witness."""
+    found = [path for path in sorted(folder.glob(pattern)) if path.stat().st_size]
+    found = [path for path in found if path.name != "log-start-offset-checkpoint"]
+    assert found
+    return found
+
+
 def flip_a_bit(path: Path, chance: random.Random) -> int:
     content = bytearray(path.read_bytes())
     at = chance.randrange(len(content))
@@ -87,7 +102,7 @@ def test_a_flipped_bit_changes_nothing_or_is_reported(
     for _ in range(20 if is_soak else 2):
         shutil.rmtree(broker.data_folder)
         shutil.copytree(whole, broker.data_folder)
-        at = flip_a_bit(broker.data_folder / name, chance)
+        at = [flip_a_bit(path, chance) for path in files_of(broker.data_folder, name)]
         try:
             broker.start()
         except BrokerFailedError as refusal:
@@ -105,3 +120,56 @@ def test_a_flipped_bit_changes_nothing_or_is_reported(
         assert later_id > earlier_id
         assert broker.unforeseen_lines() == []
         broker.stop()
+
+
+@pytest.mark.parametrize("where", ["closed", "open"])
+def test_a_bit_that_flips_while_the_broker_runs_is_answered_with_corrupt_message(
+    new_broker: Callable[..., BrokerUnderTest], chance: random.Random, where: str
+) -> None:
+    broker = new_broker()
+    broker.create_topic("damage", configs={"internal.segment.bytes": "1500"})
+    values = [f"value {number:03}".encode() for number in range(50)]
+    with WireClient(broker.bootstrap_servers) as wire:
+        for value in values:
+            assert produce(wire, "damage", value).error_code == 0
+        segments = sorted((broker.data_folder / "damage-0").glob("*.log"))
+        path = segments[1 if where == "closed" else -1]
+        batches = list(iter_batches(path.read_bytes()))
+        number = chance.randrange(len(batches) - (where == "open"))  # damage at the very end is a torn end
+        bad = read_header(batches[number]).base_offset
+        content = bytearray(path.read_bytes())
+        content[sum(map(len, batches[:number])) + chance.randrange(16, len(batches[number]))] ^= 1 << chance.randrange(
+            8
+        )
+        time.sleep(0.3)  # until it is on disk: nobody looks again at what was just written
+        path.write_bytes(content)
+        expected = {offset: value for offset, value in enumerate(values) if offset != bad}
+        assert read_around(wire) == (expected, [bad])
+        assert produce(wire, "damage", b"after").base_offset == len(values)
+    assert len(broker.log_lines("damaged range quarantined", f"offsets={bad}-{bad}")) == 1
+    broker.restart()
+    with WireClient(broker.bootstrap_servers) as wire:
+        assert read_around(wire) == ({**expected, len(values): b"after"}, [bad])
+    assert broker.unforeseen_lines() == []
+
+
+def read_around(wire: WireClient) -> tuple[dict[int, bytes], list[int]]:
+    """The values by offset, and the offsets answered with CORRUPT_MESSAGE."""
+    found: dict[int, bytes] = {}
+    corrupt: list[int] = []
+    offset = 0
+    while True:
+        partition = FetchPartition(partition=0, fetch_offset=offset, partition_max_bytes=1 << 20)
+        request = FetchRequest(max_bytes=1 << 20, max_wait_ms=0, topics=[FetchTopic("damage", partitions=[partition])])
+        answer = wire.ask(request, 11).responses[0].partitions[0]
+        if answer.error_code:
+            assert answer.error_code == CorruptMessage.code
+            corrupt.append(offset)
+            offset += 1
+            continue
+        batches = list(iter_batches(answer.records or b""))
+        if not batches:
+            return found, corrupt
+        for batch in batches:
+            found |= {record.offset: bytes(record.value or b"") for record in iter_records(batch)}
+        offset = read_header(batches[-1]).last_offset + 1

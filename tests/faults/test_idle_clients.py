@@ -1,7 +1,8 @@
-"""T7 and T10: ten thousand clients that say nothing, and a thousand that stop in the middle of a sentence."""
+"""T7 and T10: clients that say nothing, stop in the middle of a sentence, or are gone without a word."""
 
 import contextlib
 import resource
+import socket
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from broker.protocol.api_keys import ApiKey
+from broker.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from tests.conftest import wait_until
 from tests.faults.asking import produce_for
 from tests.faults.broker_under_test import MIB, BrokerUnderTest
@@ -22,6 +24,9 @@ BYTES_PER_CLIENT_MAX = 25_000
 BUSY_SECONDS = 2.0
 BUSY_FACTOR_MAX = 2.0
 HALF_FRAME_CLIENTS = 1_000
+HALF_OPEN_CLIENTS = 200
+TCP_REPAIR = 19
+"""Linux: a socket in this mode closes without a FIN."""
 
 
 @contextlib.contextmanager
@@ -123,3 +128,45 @@ def test_a_request_that_comes_byte_by_byte_is_answered(new_broker: Callable[...,
             wire.socket.sendall(bytes([byte]))
             time.sleep(0.01)
         assert wire.read_frame()
+
+
+@pytest.mark.parametrize("how", ["gone", "half closed"])
+def test_connections_whose_client_is_gone_without_a_word_are_closed(
+    new_broker: Callable[..., BrokerUnderTest], figures: Callable[..., None], how: str
+) -> None:
+    broker = new_broker(settings={"connections.max.idle.ms": "1500"})
+    broker.create_topic("busy")
+    with WireClient(broker.bootstrap_servers) as wire:
+        produce_p99_ms(wire)
+        open_files, rss = broker.open_files(), broker.rss_mib()
+        for number in range(HALF_OPEN_CLIENTS):
+            client = WireClient(broker.bootstrap_servers)
+            if number % 2:  # it waits for records, so the broker will want to tell it something
+                partition = FetchPartition(partition=0, fetch_offset=10_000_000, partition_max_bytes=1000)
+                topics = [FetchTopic(topic="busy", partitions=[partition])]
+                client.send(FetchRequest(max_bytes=1000, min_bytes=1, max_wait_ms=1_000, topics=topics), 11)
+            if how == "gone":
+                vanish(client.socket)
+            else:
+                client.socket.shutdown(socket.SHUT_WR)
+                client.socket.detach()
+        begun = time.monotonic()
+        assert produce_p99_ms(wire) < 1000
+        wait_until(
+            lambda: produce_for(wire, "busy", 0.1) and broker.open_files() <= open_files + 2,
+            timeout=15,
+            what="all are closed",
+        )
+        closed_s = time.monotonic() - begun
+    figures(clients=HALF_OPEN_CLIENTS, closed_s=closed_s, growth_mib=broker.rss_mib() - rss)
+    assert broker.rss_mib() - rss < 20
+    assert broker.unforeseen_lines() == []
+
+
+def vanish(client: socket.socket) -> None:
+    """Close without telling the other end, as a machine without power does; skips where that is forbidden."""
+    try:
+        client.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
+    except PermissionError as error:
+        pytest.skip(f"a connection can only be dropped silently by root: {error}")
+    client.close()

@@ -97,17 +97,59 @@ def test_broker_killed_with_9_comes_back_with_every_record(tmp_path: Path) -> No
         assert running.stop() == 0
 
 
-def test_platform_killed_with_9_leaves_no_process_and_loses_no_record(tmp_path: Path) -> None:
+def test_web_process_killed_with_9_leaves_the_broker_serving_until_the_next_start(tmp_path: Path) -> None:
     running = start_platform(tmp_path / "data")
     acknowledged = produce(running.kafka, "survivors", 1_000)
+    producer = Producer({"bootstrap.servers": running.kafka, "enable.idempotence": True})
     running.process.kill()
     running.process.wait()
-    wait_until(lambda: not psutil.pid_exists(running.broker_pid), what="the broker ends with its parent")
-    again = start_platform(tmp_path / "data")
+    wait_until(lambda: "it serves on" in running.log(), what="the broker's line")
+    producer.produce("survivors", b"while alone")
+    assert producer.flush(10) == 0
+    assert consume(running.kafka, "survivors", 1_001) == {*acknowledged, b"while alone"}
+
+    again = start_platform(tmp_path / "data", "--kafka-port", running.kafka.rpartition(":")[2])
     try:
-        assert consume(again.kafka, "survivors", 1_000) == acknowledged
+        wait_until(lambda: not psutil.pid_exists(running.broker_pid), what="the old broker ends")
+        assert again.kafka == running.kafka
+        assert len([line for line in again.log().splitlines() if "stopped and replaced" in line]) == 1
+        producer.produce("survivors", b"after")  # the same producer, which only saw its broker go away for a moment
+        assert producer.flush(20) == 0
+        assert consume(again.kafka, "survivors", 1_002, group="again") == {*acknowledged, b"while alone", b"after"}
+        assert consume(again.kafka, "survivors", 1) == {b"after"}  # what the group had committed is kept too
     finally:
         assert again.stop() == 0
+    assert not psutil.pid_exists(again.broker_pid)
+
+
+def test_a_broker_that_somebody_else_runs_on_the_folder_is_left_alone(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "broker", "--data-dir", str(tmp_path / "kafka"), "--listener", "127.0.0.1:0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as broker:
+        assert broker.stdout is not None
+        json.loads(broker.stdout.readline())
+        (tmp_path / "broker.pid").write_text("1")
+        done = caudal("start", "--data-dir", str(tmp_path), *FREE_PORTS)
+        assert "in use by another broker" in refusal(done)
+        assert broker.poll() is None
+        broker.terminate()
+        assert broker.wait(20) == 0
+
+
+@pytest.mark.parametrize("second", [False, True])
+def test_a_terminal_that_is_closed_or_a_second_signal_leaves_no_broker_behind(tmp_path: Path, second: bool) -> None:
+    running = start_platform(tmp_path / "data")
+    if second:
+        with socket.create_connection(("127.0.0.1", int(running.http.rpartition(":")[2]))) as idle:
+            idle.sendall(b"POST /topics/t HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+            running.process.send_signal(signal.SIGTERM)
+            time.sleep(1.2)  # what comes within a second counts as the same signal
+            running.process.send_signal(signal.SIGTERM)
+            assert running.process.wait(timeout=20) in (0, 143)
+    else:
+        running.process.send_signal(signal.SIGHUP)
+        assert running.process.wait(timeout=20) == 0
+    wait_until(lambda: not psutil.pid_exists(running.broker_pid), what="the broker ends")
+    assert "Traceback" not in running.log()
 
 
 def test_broker_that_keeps_dying_stops_the_service(tmp_path: Path) -> None:
@@ -250,10 +292,8 @@ def produce(bootstrap_servers: str, topic: str, count: int) -> set[bytes]:
     return acknowledged
 
 
-def consume(bootstrap_servers: str, topic: str, count: int) -> set[bytes]:
-    consumer = Consumer(
-        {"bootstrap.servers": bootstrap_servers, "group.id": "readers", "auto.offset.reset": "earliest"}
-    )
+def consume(bootstrap_servers: str, topic: str, count: int, *, group: str = "readers") -> set[bytes]:
+    consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": group, "auto.offset.reset": "earliest"})
     consumer.subscribe([topic])
     seen: list[bytes] = []
     deadline = time.monotonic() + 30

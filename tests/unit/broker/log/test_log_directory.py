@@ -201,6 +201,8 @@ def test_a_topic_can_be_made_again_after_its_deletion(root: DataRoot) -> None:
 
 def test_deleting_what_is_not_there_is_no_error(root: DataRoot) -> None:
     root.logs.delete("orders", 0)
+    assert root.logs.partitions() == []
+    assert list(root.path.glob("*-delete")) == []
 
 
 def test_a_topic_config_reaches_logs_opened_before_and_after(root: DataRoot) -> None:

@@ -43,6 +43,7 @@ def test_a_file_that_is_closed_twice_is_no_error(some: list[OneFile]) -> None:
     files.open(some[0])
     files.close(some[0])
     files.close(some[0])
+    assert (some[0].fd, len(files)) == (CLOSED, 0)
 
 
 def test_when_the_process_has_no_descriptors_left_ours_make_room(some: list[OneFile]) -> None:

@@ -77,7 +77,9 @@ def test_a_timestamp_out_of_bounds_is_refused(root: DataRoot, timestamp_ms: int)
 
 @pytest.mark.parametrize("timestamp_ms", [-1, NOW_MS - 1_000, NOW_MS + 3_600_000])
 def test_a_timestamp_at_the_bounds_or_none_is_taken(root: DataRoot, timestamp_ms: int) -> None:
-    append(root.create(message_timestamp_before_max_ms=1_000), "a", timestamp_ms=timestamp_ms)
+    log = root.create(message_timestamp_before_max_ms=1_000)
+    append(log, "a", timestamp_ms=timestamp_ms)
+    assert [header.max_timestamp for header in batches_in(log)] == [timestamp_ms]
 
 
 def test_a_batch_larger_than_a_segment_is_refused(root: DataRoot) -> None:
