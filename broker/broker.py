@@ -27,6 +27,7 @@ from broker.producer_ids import ProducerIds
 from broker.security.listener_security import listener_security
 from broker.security.security import Security
 from broker.server import Server
+from broker.slices import in_slices
 from broker.transactions import TRANSACTIONS_TOPIC, Markers, TransactionCoordinator, TransactionLog
 
 log = logging.getLogger("broker")
@@ -35,6 +36,9 @@ GROUP_TICK_MS_MAX: Final = 100
 """A deadline that a request sets meanwhile is met this much late at most."""
 
 REMOVE_DELETED_INTERVAL_MS: Final = 5_000
+
+FOLDERS_INTERVAL_MS: Final = 500
+"""How soon the folders of new partitions are made that nobody uses yet."""
 
 MARKERS_INTERVAL_MS: Final = 50
 """How soon the markers are written that a request with very many of them has left."""
@@ -74,6 +78,7 @@ class Broker:
         self._every(config.log_retention_check_interval_ms, self._retain)
         self._every(max(config.log_flush_offset_checkpoint_interval_ms, 1), self._write_checkpoints)
         self._every(REMOVE_DELETED_INTERVAL_MS, self._remove_deleted)
+        self._every(FOLDERS_INTERVAL_MS, self._tend_folders)
         self._background.append(asyncio.create_task(self._flush()))
         self._background.append(asyncio.create_task(self._tick_groups()))
         if config.log_cleaner_enable:
@@ -225,6 +230,11 @@ class Broker:
         if logs.reserve.is_spent and not logs.reserve.refill():
             await self._retain()
         await asyncio.to_thread(logs.remove_deleted, self._clock.now_ms())
+
+    async def _tend_folders(self) -> None:
+        """Make the folders that a request for very many partitions has left, and end deletions that it has begun."""
+        await in_slices(self._topics.finish_deletions(), self._clock)
+        await in_slices(self._open_logs.make_folders(), self._clock, slice_ms=1, pause_ms=1)
 
     async def _flush(self) -> None:
         """Force what was appended to disk, in a thread, because the loop must not wait for a disk.

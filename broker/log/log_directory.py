@@ -43,7 +43,8 @@ from broker.log.disk_reserve import DiskReserve
 from broker.log.flush import FlushJob
 from broker.log.log_config import FlushPolicy, LogConfig
 from broker.log.open_files import OpenFiles
-from broker.log.partition_log import PARTITION_METADATA_FILE, PartitionLog
+from broker.log.partition_folders import PARTITION_METADATA_FILE, PartitionFolders
+from broker.log.partition_log import PartitionLog
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +108,7 @@ class LogDirectory:
         """How many half-written bytes recovery has cut off since the start."""
         self.reserve = DiskReserve(path)
         self._checkpoints = CheckpointWriter(path)
+        self._folders = PartitionFolders(path)
         self._lock_fd = lock_fd
         self._clock = clock
         self._files = files
@@ -212,7 +214,7 @@ class LogDirectory:
                 is_clean = False
         try:
             self.write_checkpoints()
-            if is_clean and (self.is_clean or None not in self._logs.values()):
+            if is_clean and (self.is_clean or self._are_all_checked()):
                 write_atomically(self.path / CLEAN_SHUTDOWN_FILE, json.dumps({"version": 0, "brokerEpoch": -1}))
         except OSError as error:
             log.error("checkpoints not written path=%s error=%s", self.path, error)
@@ -236,20 +238,29 @@ class LogDirectory:
         return None
 
     def create(self, topic: str, partition: int, topic_id: bytes, config: LogConfig) -> PartitionLog:
-        """Make a new, empty partition. Raises KafkaStorageError; FileExistsError if it is there already."""
-        folder = self._folder(topic, partition)
+        """Make a new, empty partition, here and now. Raises KafkaStorageError; FileExistsError if there is one."""
+        if (topic, partition) in self._logs:
+            raise FileExistsError(f"there is a partition {topic}-{partition}")
+        self.add(topic, partition, topic_id, config)
         try:
-            PartitionLog.make_folder(folder, topic_id)
-            self._configs[topic] = config
-            partition_log = self._open_log(topic, partition)
-        except FileExistsError:
+            partition_log = self.get(topic, partition)
+        except KafkaStorageError:
+            del self._logs[topic, partition]
+            if not self._folders.forget((topic, partition)):
+                shutil.rmtree(self._folder(topic, partition), ignore_errors=True)
             raise
-        except OSError as error:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise KafkaStorageError(f"cannot create {folder}: {error.strerror or error}") from error
-        partition_log.note_new_folder()
-        self._logs[topic, partition] = partition_log
+        assert partition_log is not None
         return partition_log
+
+    def add(self, topic: str, partition: int, topic_id: bytes, config: LogConfig) -> None:
+        """There is a new, empty partition from now on; its folder comes with its first use, or with `make_folders`."""
+        self._configs[topic] = config
+        self._logs.setdefault((topic, partition), None)
+        self._folders.want(topic, partition, topic_id)
+
+    def make_folders(self) -> Iterator[TopicPartition]:
+        """Make the folders of partitions that nobody has used yet, one a step. Raises KafkaStorageError."""
+        return self._folders.make_each()
 
     def get(self, topic: str, partition: int) -> PartitionLog | None:
         """The partition's log, opened and, after a crash, recovered at the first call; None if there is none.
@@ -258,10 +269,13 @@ class LogDirectory:
         """
         partition_log = self._logs.get((topic, partition))
         if partition_log is None and (topic, partition) in self._logs:
+            self._folders.make((topic, partition))
             try:
                 partition_log = self._open_log(topic, partition)
             except OSError as error:
                 raise KafkaStorageError(f"cannot open {topic}-{partition}: {error.strerror or error}") from error
+            if self._folders.take_unsynced((topic, partition)):
+                partition_log.note_new_folder()
             self._logs[topic, partition] = partition_log
         return partition_log
 
@@ -290,6 +304,8 @@ class LogDirectory:
             self._dirty.pop(partition_log, None)
         for offsets in (self._recovery_points, self._high_watermarks, self._log_starts, self._cleaned):
             offsets.pop(key, None)
+        if self._folders.forget(key):
+            return
         suffix = f"-{partition}.{uuid.uuid4().hex}-delete"
         name = topic[: _FOLDER_NAME_CHARS_MAX - len(suffix)] + suffix
         try:
@@ -335,7 +351,11 @@ class LogDirectory:
         return [partition_log for partition_log in self._logs.values() if partition_log is not None]
 
     def _folder(self, topic: str, partition: int) -> str:
-        return f"{self.path}/{topic}-{partition}"
+        return self._folders.path(topic, partition)
+
+    def _are_all_checked(self) -> bool:
+        """Whether every partition was opened since the start, or has nothing that could be wrong."""
+        return all(log is not None or self._folders.is_wanted(key) for key, log in self._logs.items())
 
     # -- what the broker's loop does from time to time
 
@@ -373,7 +393,7 @@ class LogDirectory:
             log.warning("retention waits for the next check: the clock jumped by more than a day")
             return
         for topic, partition in self.partitions():
-            if (topic, partition) not in self._logs:
+            if (topic, partition) not in self._logs or self._folders.is_wanted((topic, partition)):
                 continue
             try:
                 partition_log = self.get(topic, partition)
@@ -418,7 +438,7 @@ class LogDirectory:
     def compacted_partitions(self) -> list[TopicPartition]:
         """Those whose topic has the cleanup policy `compact`, opened or not."""
         compacted = {topic for topic, config in self._configs.items() if config.is_compacting}
-        return [key for key in self._logs if key[0] in compacted]
+        return [key for key in self._logs if key[0] in compacted and not self._folders.is_wanted(key)]
 
     def cleaned_offset(self, topic: str, partition: int) -> int:
         """Up to where the partition was compacted."""
