@@ -223,6 +223,7 @@ class Broker:
             await asyncio.sleep(0)
 
     async def _write_checkpoints(self) -> None:
+        await in_slices(self._open_logs.persist_indexes(), self._clock)
         await asyncio.to_thread(self._open_logs.start_checkpoints())
 
     async def _remove_deleted(self) -> None:

@@ -206,6 +206,7 @@ class LogDirectory:
             return
         self._is_closed = True
         is_clean = True
+        self._flush_all()
         for partition_log in self._opened():
             try:
                 is_clean &= partition_log.close()
@@ -219,6 +220,13 @@ class LogDirectory:
         except OSError as error:
             log.error("checkpoints not written path=%s error=%s", self.path, error)
         os.close(self._lock_fd)
+
+    def _flush_all(self) -> None:
+        """Force to disk, together, what no flush has; a log notes its own failure."""
+        unflushed = [each for each in self._opened() if each.is_dirty or each.recovery_point < each.log_end_offset]
+        job = FlushJob([partition_log.flush_target(whole=True) for partition_log in unflushed])
+        job.run()
+        job.finish()
 
     # -- partitions
 
@@ -411,10 +419,19 @@ class LogDirectory:
     def write_checkpoints(self) -> None:
         """Write the four offset checkpoints, and index entries that files lack. Raises OSError.
 
-        Call it every `log.flush.offset.checkpoint.interval.ms`; takes some fsyncs, so in a thread of its own the part
-        that `start_checkpoints` returns.
+        Every `log.flush.offset.checkpoint.interval.ms` the same is done in steps: `persist_indexes`, and what
+        `start_checkpoints` returns in a thread of its own, because it takes some fsyncs.
         """
+        for _ in self.persist_indexes():
+            pass
         self.start_checkpoints()()
+
+    def persist_indexes(self) -> Iterator[None]:
+        """Write the index entries that files lack, one log a step."""
+        for partition_log in self._opened():
+            if not partition_log.is_closed:
+                partition_log.persist_indexes()
+                yield
 
     def start_checkpoints(self) -> Callable[[], None]:
         """Gather what the checkpoints say; the returned function writes them and may run in any thread."""
@@ -422,8 +439,6 @@ class LogDirectory:
             key = partition_log.topic, partition_log.partition
             self._recovery_points[key] = partition_log.recovery_point
             self._high_watermarks[key] = partition_log.high_watermark
-            if not partition_log.is_closed:
-                partition_log.persist_indexes()
         return self._checkpoints.gather(
             {
                 RECOVERY_POINT_FILE: offsets_text(self._recovery_points),

@@ -560,7 +560,7 @@ class PartitionLog:
 
     def _take_snapshot(self) -> None:
         """Write the producer state as of the log end, so that a start need not read it out of the whole log."""
-        if self._snapshot_offset == self.log_end_offset:
+        if max(self._snapshot_offset, 0) == self.log_end_offset:
             return
         path = snapshot_path(self.folder, self.log_end_offset)
         try:
@@ -838,7 +838,8 @@ class PartitionLog:
             except KafkaStorageError:
                 pass  # logged; the next start is an unclean one
         is_clean = self._storage_error is None
-        self._take_snapshot()
+        if not self._active.is_tiny or self._snapshot_offset < self._active.base_offset:
+            self._take_snapshot()
         for segment in self._segments:
             segment.close()
         self._end(f"{self.topic}-{self.partition} is closed")
