@@ -32,6 +32,7 @@ _COPY: Final = """#!/usr/bin/env bash
 set -euo pipefail
 [ $# -gt 0 ] || { echo "usage: $0 LOG_DIR... (log.dirs of the stopped broker)" >&2; exit 2; }
 segments="$(cd "$(dirname "$0")" && pwd)/segments"
+[ -d "$segments" ] || { echo "no partition has records: nothing to copy"; exit 0; }
 refuse() { echo "copy-segments: $1" >&2; exit 1; }
 
 for logs in "$@"; do
