@@ -136,12 +136,16 @@ def _log_bytes(data_folder: Path) -> int:
 
 async def _measure(broker: Broker, watched: Watched) -> tuple[float, list[float], list[float]]:
     """Seconds of the compaction, and latencies of producers before and meanwhile."""
-    from confluent_kafka import Consumer, TopicPartition
+    from confluent_kafka import Consumer, KafkaException, TopicPartition
     from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
     bootstrap = broker.bootstrap_servers
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "g"})
-    consumer.get_watermark_offsets(TopicPartition("big", 0), 60)  # recovered now, not while measured
+    for _ in range(600):
+        with contextlib.suppress(KafkaException):
+            consumer.get_watermark_offsets(TopicPartition("big", 0), 60)  # recovered now, not while measured
+            break
+        await asyncio.sleep(0.1)
     consumer.close()
     quiet = await produce(bootstrap, "other", QUIET_SECONDS, asyncio.Event())
     change = ConfigEntry("cleanup.policy", "compact", incremental_operation=AlterConfigOpType.SET)

@@ -24,6 +24,7 @@ from broker.metadata.config_entries import value_of
 from broker.metadata.dynamic_configs import DynamicConfigs
 from broker.metadata.topics import INTERNAL_TOPICS, TopicRegistry
 from broker.producer_ids import ProducerIds
+from broker.recoverer import Recoverer
 from broker.security.listener_security import listener_security
 from broker.security.security import Security
 from broker.server import Server
@@ -93,6 +94,7 @@ class Broker:
         await asyncio.gather(*self._background, return_exceptions=True)
         if self._logs is None:
             return
+        await self._recoverer.stop()
         self._groups.close()
         self._transactions.close()
         await self.server.stop()
@@ -109,6 +111,7 @@ class Broker:
             producer_id_expiration_ms=config.producer_id_expiration_ms,
             essential_topics=INTERNAL_TOPICS,
         )
+        self._recoverer = Recoverer(self._logs)
         self._configs = DynamicConfigs(self._folder, config)
         self._configs.open()
         self._topics = TopicRegistry(self._folder, self._logs, self._configs.log_config)
@@ -264,6 +267,7 @@ class Broker:
 
     async def _tick_groups(self) -> None:
         """Load the groups, then keep their deadlines."""
+        await self._until_recovered(OFFSETS_TOPIC)
         for _ in self._groups.load_in_steps(self._now()):
             await asyncio.sleep(0)
         self._are_groups_loaded.set()
@@ -277,8 +281,15 @@ class Broker:
             except Exception:
                 log.exception("a group's deadline failed")
 
+    async def _until_recovered(self, name: str) -> None:
+        """Wait for the logs of a topic of ours: who reads them all at a start must not meet one that is not ready."""
+        topic = self._topics.get(name)
+        if topic is not None:
+            await self._recoverer.until_open((name, partition) for partition in range(topic.partition_count))
+
     async def _tick_transactions(self) -> None:
         """Load the transactions, then see to their timeouts and to markers that could not be written at once."""
+        await self._until_recovered(TRANSACTIONS_TOPIC)
         await self._are_groups_loaded.wait()  # a transaction that is ended at once may have committed offsets
         transactions = self._transactions
         for _ in transactions.load_in_steps(self._now()):

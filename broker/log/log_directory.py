@@ -26,7 +26,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Final, Protocol
 
-from broker.errors import KafkaStorageError
+from broker.errors import KafkaStorageError, NotLeaderOrFollower
 from broker.log.checkpoint_files import (
     CheckpointWriter,
     MalformedCheckpoint,
@@ -45,6 +45,7 @@ from broker.log.log_config import FlushPolicy, LogConfig
 from broker.log.open_files import OpenFiles
 from broker.log.partition_folders import PARTITION_METADATA_FILE, PartitionFolders
 from broker.log.partition_log import PartitionLog
+from broker.log.recovery_plan import WORTH_A_PROCESS_BYTES, Recovered, RecoveryPlan, unchecked_bytes
 
 log = logging.getLogger(__name__)
 
@@ -78,10 +79,15 @@ class DataRootError(Exception):
     """The data folder cannot be used; the message says why and what to do."""
 
 
+class PartitionRecovering(NotLeaderOrFollower):
+    """The partition is being recovered in another process, see `LogDirectory.on_recovery_wanted`."""
+
+
 class LogDirectory:
     """All partitions of a broker, in one folder that it holds locked.
 
     `on_flush_wanted` is called when a log that waits for the disk has new bytes: flush at once, see `start_flush`.
+    `on_recovery_wanted`, if set, is given the partitions that take long to recover; `note_recovered` ends that.
     """
 
     def __init__(
@@ -104,6 +110,7 @@ class LogDirectory:
         """Whether the last stop was a clean one."""
         self.flush_policy = flush
         self.on_flush_wanted: Callable[[], None] | None = None
+        self.on_recovery_wanted: Callable[[RecoveryPlan], None] | None = None
         self.torn_bytes = 0
         """How many half-written bytes recovery has cut off since the start."""
         self.reserve = DiskReserve(path)
@@ -123,6 +130,9 @@ class LogDirectory:
         self._log_starts: dict[TopicPartition, int] = {}
         self._cleaned: dict[TopicPartition, int] = {}
         self._last_retention: tuple[int, int] | None = None  # wall, monotonic
+        self._recovering: dict[TopicPartition, RecoveryPlan] = {}
+        self._recovered: set[TopicPartition] = set()
+        """Partitions that were brought, after a crash, to what a clean stop would have left."""
         self._is_closed = False
 
     # -- opening and closing
@@ -273,12 +283,14 @@ class LogDirectory:
     def get(self, topic: str, partition: int) -> PartitionLog | None:
         """The partition's log, opened and, after a crash, recovered at the first call; None if there is none.
 
-        Raises KafkaStorageError: its files cannot be read.
+        Raises KafkaStorageError: its files cannot be read; PartitionRecovering: ask again a little later.
         """
         partition_log = self._logs.get((topic, partition))
         if partition_log is None and (topic, partition) in self._logs:
             self._folders.make((topic, partition))
             try:
+                if self.on_recovery_wanted is not None and not self.is_clean:
+                    self._leave_to_recovery((topic, partition), self.on_recovery_wanted)
                 partition_log = self._open_log(topic, partition)
             except OSError as error:
                 raise KafkaStorageError(f"cannot open {topic}-{partition}: {error.strerror or error}") from error
@@ -286,6 +298,38 @@ class LogDirectory:
                 partition_log.note_new_folder()
             self._logs[topic, partition] = partition_log
         return partition_log
+
+    def _leave_to_recovery(self, key: TopicPartition, want: Callable[[RecoveryPlan], None]) -> None:
+        """Raise PartitionRecovering if the partition is better recovered in a process of its own. Raises OSError."""
+        if key in self._recovered:
+            return
+        if key not in self._recovering:
+            folder, recovery_point = self._folder(*key), self._recovery_points.get(key, 0)
+            if unchecked_bytes(folder, recovery_point) < WORTH_A_PROCESS_BYTES:
+                return
+            plan = self._recovering[key] = RecoveryPlan(
+                topic=key[0],
+                partition=key[1],
+                folder=folder,
+                folder_inode=os.stat(folder).st_ino,
+                config=self._configs.get(key[0], LogConfig()),
+                recovery_point=recovery_point,
+                log_start_offset=self._log_starts.get(key, 0),
+            )
+            want(plan)
+        raise PartitionRecovering(f"{key[0]}-{key[1]} is being recovered")
+
+    def note_recovered(self, plan: RecoveryPlan, recovered: Recovered | None) -> None:
+        """The recovery of a plan is over; None: it failed, and the partition is recovered where it is asked for."""
+        key = plan.topic, plan.partition
+        if self._recovering.get(key) is not plan:
+            return  # deleted meanwhile
+        del self._recovering[key]
+        if recovered is None:
+            return
+        self._recovered.add(key)
+        self._recovery_points[key] = recovered.end_offset
+        self.torn_bytes += recovered.torn_bytes
 
     def is_open(self, topic: str, partition: int) -> bool:
         """Whether `get` answers at once."""
@@ -310,6 +354,8 @@ class LogDirectory:
         if partition_log is not None:
             partition_log.abandon()
             self._dirty.pop(partition_log, None)
+        self._recovering.pop(key, None)
+        self._recovered.discard(key)
         for offsets in (self._recovery_points, self._high_watermarks, self._log_starts, self._cleaned):
             offsets.pop(key, None)
         if self._folders.forget(key):
@@ -346,7 +392,7 @@ class LogDirectory:
             self._files,
             self,
             self.flush_policy.mode,
-            is_clean=self.is_clean,
+            is_clean=self.is_clean or key in self._recovered,
             recovery_point=self._recovery_points.get(key, 0),
             log_start_offset=self._log_starts.get(key, 0),
             now_ms=self._clock.now_ms(),
@@ -363,7 +409,9 @@ class LogDirectory:
 
     def _are_all_checked(self) -> bool:
         """Whether every partition was opened since the start, or has nothing that could be wrong."""
-        return all(log is not None or self._folders.is_wanted(key) for key, log in self._logs.items())
+        return all(
+            log is not None or key in self._recovered or self._folders.is_wanted(key) for key, log in self._logs.items()
+        )
 
     # -- what the broker's loop does from time to time
 
@@ -407,6 +455,8 @@ class LogDirectory:
                 partition_log = self.get(topic, partition)
                 assert partition_log is not None
                 yield partition_log.retain(now_ms, producer_id_expiration_ms=self._producer_id_expiration_ms)
+            except PartitionRecovering:
+                continue
             except KafkaStorageError as error:
                 log.error("retention failed topic=%s partition=%d error=%s", topic, partition, error)
 
