@@ -838,7 +838,7 @@ class PartitionLog:
             except KafkaStorageError:
                 pass  # logged; the next start is an unclean one
         is_clean = self._storage_error is None
-        if not self._active.is_tiny or self._snapshot_offset < self._active.base_offset:
+        if not self._active.is_tiny or max(self._snapshot_offset, 0) < self._active.base_offset:
             self._take_snapshot()
         for segment in self._segments:
             segment.close()
