@@ -17,6 +17,7 @@ from broker.cleaner import Cleaner, CleanerSettings
 from broker.clock import Clock
 from broker.config import BrokerConfig, Listener
 from broker.dispatch import RequestContext
+from broker.errors import KafkaStorageError
 from broker.fetch_sessions import FetchSessions
 from broker.groups import OFFSETS_TOPIC, GroupCoordinator, Now, OffsetStore, PartitionOffsetsLog
 from broker.log import FlushMode, FlushPolicy, LogDirectory, PartitionLog
@@ -41,6 +42,9 @@ REMOVE_DELETED_INTERVAL_MS: Final = 5_000
 FOLDERS_INTERVAL_MS: Final = 500
 """How soon the folders of new partitions are made that nobody uses yet."""
 
+FOLDERS_PATIENCE_MS: Final = 60_000
+"""After which time it is tried again on a disk that has refused."""
+
 MARKERS_INTERVAL_MS: Final = 50
 """How soon the markers are written that a request with very many of them has left."""
 
@@ -58,6 +62,7 @@ class Broker:
         self._clock = clock or Clock()
         self._background: list[asyncio.Task[None]] = []
         self._logs: LogDirectory | None = None
+        self._folders_due_ms = 0
 
     @property
     def cluster_id(self) -> str:
@@ -238,7 +243,13 @@ class Broker:
     async def _tend_folders(self) -> None:
         """Make the folders that a request for very many partitions has left, and end deletions that it has begun."""
         await in_slices(self._topics.finish_deletions(), self._clock)
-        await in_slices(self._open_logs.make_folders(), self._clock, slice_ms=1, pause_ms=1)
+        if self._clock.monotonic_ms() < self._folders_due_ms:
+            return
+        try:
+            await in_slices(self._open_logs.make_folders(), self._clock, slice_ms=1, pause_ms=1)
+        except KafkaStorageError as error:
+            log.warning("folders of new partitions are not made yet: %s", error)
+            self._folders_due_ms = self._clock.monotonic_ms() + FOLDERS_PATIENCE_MS
 
     async def _flush(self) -> None:
         """Force what was appended to disk, in a thread, because the loop must not wait for a disk.

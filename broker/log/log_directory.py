@@ -257,8 +257,6 @@ class LogDirectory:
 
     def create(self, topic: str, partition: int, topic_id: bytes, config: LogConfig) -> PartitionLog:
         """Make a new, empty partition, here and now. Raises KafkaStorageError; FileExistsError if there is one."""
-        if (topic, partition) in self._logs:
-            raise FileExistsError(f"there is a partition {topic}-{partition}")
         self.add(topic, partition, topic_id, config)
         try:
             partition_log = self.get(topic, partition)
@@ -271,9 +269,14 @@ class LogDirectory:
         return partition_log
 
     def add(self, topic: str, partition: int, topic_id: bytes, config: LogConfig) -> None:
-        """There is a new, empty partition from now on; its folder comes with its first use, or with `make_folders`."""
+        """There is a new, empty partition from now on; its folder comes with its first use, or with `make_folders`.
+
+        Raises FileExistsError if there is one.
+        """
+        if (topic, partition) in self._logs:
+            raise FileExistsError(f"there is a partition {topic}-{partition}")
         self._configs[topic] = config
-        self._logs.setdefault((topic, partition), None)
+        self._logs[topic, partition] = None
         self._folders.want(topic, partition, topic_id)
 
     def make_folders(self) -> Iterator[TopicPartition]:

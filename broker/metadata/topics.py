@@ -314,11 +314,12 @@ class TopicRegistry:
             for partition in partitions[:EAGER_PARTITIONS_MAX]:
                 self._logs.create(topic.name, partition, topic.topic_id, config)
                 made.append(partition)
+            for partition in partitions[EAGER_PARTITIONS_MAX:]:
+                self._logs.add(topic.name, partition, topic.topic_id, config)
+                made.append(partition)
         except BaseException:
             self._delete_logs(topic.name, made)
             raise
-        for partition in partitions[EAGER_PARTITIONS_MAX:]:
-            self._logs.add(topic.name, partition, topic.topic_id, config)
 
     def _put(self, topic: Topic) -> None:
         self._topics[topic.name] = topic
