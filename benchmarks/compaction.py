@@ -1,45 +1,50 @@
 """Compaction of a 1 GB log: how long it takes, and what producers to another topic feel of it meanwhile."""
 
 import asyncio
+import contextlib
 import random
-import re
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import psutil
 import uvloop
 
 from benchmarks.brokers import machine
 from benchmarks.raw_client import ClosedLoop, produce_frame
 from benchmarks.table import percentile, table
+from broker.protocol.compression import Codec
 from broker.protocol.record_batch import Record, build_batch
 from caudal.testing import Broker
 
 LOG_BYTES = 1 << 30
 SEGMENT_BYTES = 1 << 28
 KEYS = 200_000
-RECORD_BYTES = (1_000, 100)
+CASES = ((1_000, Codec.NONE), (100, Codec.NONE), (100, Codec.ZSTD), (100, Codec.LZ4))
 BATCH_BYTES = 16_384
 CONNECTIONS = 4
 QUIET_SECONDS = 5
-SECONDS_MAX = 120
+SECONDS_MAX = 300
 P99_MS_MAX = 20
 BOUND_SECONDS = 60
 
 
-def write_log(folder: Path, record_bytes: int) -> None:
-    """Segments of a log as if producers had written them, and an active one after them."""
-    random_keys, now_ms = random.Random(1), time.time_ns() // 1_000_000
-    value = bytes(record_bytes - 30)
+def write_log(folder: Path, record_bytes: int, codec: Codec) -> int:
+    """Segments of a log as if producers had written them; where the last one, which stays active, begins."""
+    source, now_ms = random.Random(1), time.time_ns() // 1_000_000
+    values = [source.randbytes((record_bytes - 30) // 2).hex().encode() for _ in range(1_000)]
     count = max(1, BATCH_BYTES // record_bytes)
     offset = written = 0
     segment = folder / f"{offset:020d}.log"
     batches: list[bytes] = []
     segment_bytes = 0
     while written < LOG_BYTES:
-        records = [Record(offset + n, now_ms, b"key-%012d" % random_keys.randrange(KEYS), value) for n in range(count)]
-        batch = build_batch(records, base_offset=offset)
+        records = [
+            Record(offset + n, now_ms, b"key-%012d" % source.randrange(KEYS), source.choice(values))
+            for n in range(count)
+        ]
+        batch = build_batch(records, base_offset=offset, codec=codec)
         if segment_bytes + len(batch) > SEGMENT_BYTES:
             segment.write_bytes(b"".join(batches))
             segment, batches, segment_bytes = folder / f"{offset:020d}.log", [], 0
@@ -48,7 +53,7 @@ def write_log(folder: Path, record_bytes: int) -> None:
         written += len(batch)
         segment_bytes += len(batch)
     segment.write_bytes(b"".join(batches))
-    (folder / f"{offset:020d}.log").touch()
+    return int(segment.stem)
 
 
 async def produce(bootstrap: str, topic: str, seconds: float, stop: asyncio.Event) -> list[float]:
@@ -74,19 +79,32 @@ async def produce(bootstrap: str, topic: str, seconds: float, stop: asyncio.Even
     return [latency for client in clients for latency in client.latencies]
 
 
-async def until_compacted(log_file: Path, done: asyncio.Event) -> str:
-    deadline = time.monotonic() + SECONDS_MAX
-    while time.monotonic() < deadline:
-        for line in log_file.read_text().splitlines():  # noqa: ASYNC240  small, and not the broker's loop
-            if "log compacted topic=big" in line:
+class Watched:
+    """What is seen of a compaction from outside: the cleaner's checkpoint, and the memory of its process."""
+
+    def __init__(self, data_folder: Path, broker_pid: int, end_offset: int) -> None:
+        self._checkpoint = data_folder / "cleaner-offset-checkpoint"
+        self._broker_pid = broker_pid
+        self._done = f"big 0 {end_offset}"
+        self.memory_mib = 0
+        self.cpu_seconds = 0.0
+
+    async def until_compacted(self, done: asyncio.Event) -> float:
+        """How many seconds it took; then `done` is set."""
+        begun = time.monotonic()
+        while time.monotonic() - begun < SECONDS_MAX:
+            for child in psutil.Process(self._broker_pid).children():
+                with contextlib.suppress(psutil.Error):
+                    self.memory_mib = max(self.memory_mib, child.memory_info().rss >> 20)
+                    self.cpu_seconds = max(self.cpu_seconds, sum(child.cpu_times()[:2]))
+            if self._checkpoint.exists() and self._done in self._checkpoint.read_text().splitlines():
                 done.set()
-                return line
-        await asyncio.sleep(0.05)
-    done.set()
-    return ""
+                return time.monotonic() - begun
+            await asyncio.sleep(0.05)
+        sys.exit(f"not compacted within {SECONDS_MAX} s")
 
 
-def measure(record_bytes: int) -> list[list[object]]:
+def measure(record_bytes: int, codec: Codec) -> list[list[object]]:
     with tempfile.TemporaryDirectory(prefix="benchmark-compaction-") as folder:
         log_file = Path(folder, "log")
         settings = {"log.cleaner.backoff.ms": "200"}
@@ -96,19 +114,38 @@ def measure(record_bytes: int) -> list[list[object]]:
             broker.stop()
             for old in (broker.data_folder / "big-0").glob("*.log"):
                 old.unlink()
-            write_log(broker.data_folder / "big-0", record_bytes)
+            end_offset = write_log(broker.data_folder / "big-0", record_bytes, codec)
             (broker.data_folder / ".kafka_cleanshutdown").unlink(missing_ok=True)
             broker.start()
-            return uvloop.run(_measure(broker, log_file, record_bytes))
+            watched = Watched(broker.data_folder, broker.pid, end_offset)
+            before = _log_bytes(broker.data_folder)
+            seconds, quiet, busy = uvloop.run(_measure(broker, watched))
+            after = _log_bytes(broker.data_folder)
+    what = f"{record_bytes} B, {codec.name.lower()}"
+    return [
+        [f"{what}: {before >> 20} MiB to {after >> 20} MiB, s", seconds, BOUND_SECONDS],
+        [f"{what}: CPU s and MiB of the cleaner's process", f"{watched.cpu_seconds:.1f}, {watched.memory_mib}", ""],
+        [f"{what}: produce p50 / p99 / max before, ms", _latencies(quiet), ""],
+        [f"{what}: produce p50 / p99 / max meanwhile, ms", _latencies(busy), P99_MS_MAX],
+    ]
 
 
-async def _measure(broker: Broker, log_file: Path, record_bytes: int) -> list[list[object]]:
-    from confluent_kafka import Consumer, TopicPartition
+def _log_bytes(data_folder: Path) -> int:
+    return sum(path.stat().st_size for path in (data_folder / "big-0").glob("*.log"))
+
+
+async def _measure(broker: Broker, watched: Watched) -> tuple[float, list[float], list[float]]:
+    """Seconds of the compaction, and latencies of producers before and meanwhile."""
+    from confluent_kafka import Consumer, KafkaException, TopicPartition
     from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
     bootstrap = broker.bootstrap_servers
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "g"})
-    consumer.get_watermark_offsets(TopicPartition("big", 0), 60)  # recovered now, not while measured
+    for _ in range(600):
+        with contextlib.suppress(KafkaException):
+            consumer.get_watermark_offsets(TopicPartition("big", 0), 60)  # recovered now, not while measured
+            break
+        await asyncio.sleep(0.1)
     consumer.close()
     quiet = await produce(bootstrap, "other", QUIET_SECONDS, asyncio.Event())
     change = ConfigEntry("cleanup.policy", "compact", incremental_operation=AlterConfigOpType.SET)
@@ -116,17 +153,8 @@ async def _measure(broker: Broker, log_file: Path, record_bytes: int) -> list[li
     admin = AdminClient({"bootstrap.servers": bootstrap})
     admin.incremental_alter_configs([resource])[resource].result(10)
     done = asyncio.Event()
-    busy, line = await asyncio.gather(produce(bootstrap, "other", SECONDS_MAX, done), until_compacted(log_file, done))
-    found = re.search(r"keys=(\d+) bytes_before=(\d+) bytes_after=(\d+) ms=(\d+)", line)
-    if found is None:
-        sys.exit(f"not compacted within {SECONDS_MAX} s")
-    keys, before, after, ms = map(int, found.groups())
-    what = f"{record_bytes} B records"
-    return [
-        [f"{what}: {before >> 20} MiB to {after >> 20} MiB, {keys} keys, s", ms / 1000, BOUND_SECONDS],
-        [f"{what}: produce p50 / p99 before, ms", _latencies(quiet), ""],
-        [f"{what}: produce p50 / p99 / max meanwhile, ms", _latencies(busy), P99_MS_MAX],
-    ]
+    busy, seconds = await asyncio.gather(produce(bootstrap, "other", SECONDS_MAX, done), watched.until_compacted(done))
+    return seconds, quiet, busy
 
 
 def _latencies(latencies: list[float]) -> str:
@@ -135,7 +163,7 @@ def _latencies(latencies: list[float]) -> str:
 
 
 def main() -> None:
-    rows = [row for record_bytes in RECORD_BYTES for row in measure(record_bytes)]
+    rows = [row for case in CASES for row in measure(*case)]
     print(machine() + "\n")
     print(table(f"Compaction of 1 GB while {CONNECTIONS} connections produce", ["what", "measured", "bound"], rows))
 

@@ -19,6 +19,7 @@ from broker.config import BrokerConfig, ConfigError, Listener
 from broker.connection_limits import limits_of
 from broker.counters import FlushStats
 from broker.dispatch import RequestContext
+from broker.errors import KafkaStorageError
 from broker.fetch_sessions import FetchSessions
 from broker.groups import OFFSETS_TOPIC, GroupCoordinator, Now, OffsetStore, PartitionOffsetsLog
 from broker.log import FlushMode, FlushPolicy, LogDirectory, PartitionLog
@@ -26,9 +27,11 @@ from broker.metadata.config_entries import value_of
 from broker.metadata.dynamic_configs import DynamicConfigs
 from broker.metadata.topics import INTERNAL_TOPICS, TopicRegistry
 from broker.producer_ids import ProducerIds
+from broker.recoverer import Recoverer
 from broker.security.listener_security import listener_security
 from broker.security.security import Security
 from broker.server import Server
+from broker.slices import in_slices
 from broker.transactions import TRANSACTIONS_TOPIC, HangingTransactions, Markers, TransactionCoordinator, TransactionLog
 
 if TYPE_CHECKING:
@@ -40,6 +43,12 @@ GROUP_TICK_MS_MAX: Final = 100
 """A deadline that a request sets meanwhile is met this much late at most."""
 
 REMOVE_DELETED_INTERVAL_MS: Final = 5_000
+
+FOLDERS_INTERVAL_MS: Final = 500
+"""How soon the folders of new partitions are made that nobody uses yet."""
+
+FOLDERS_PATIENCE_MS: Final = 60_000
+"""After which time it is tried again on a disk that has refused."""
 
 MARKERS_INTERVAL_MS: Final = 50
 """How soon the markers are written that a request with very many of them has left."""
@@ -60,6 +69,7 @@ class Broker:
         self._background: list[asyncio.Task[None]] = []
         self._logs: LogDirectory | None = None
         self._metrics: MetricsEndpoint | None = None
+        self._folders_due_ms = 0
 
     @property
     def cluster_id(self) -> str:
@@ -87,6 +97,7 @@ class Broker:
         self._every(config.log_retention_check_interval_ms, self._retain)
         self._every(max(config.log_flush_offset_checkpoint_interval_ms, 1), self._write_checkpoints)
         self._every(REMOVE_DELETED_INTERVAL_MS, self._remove_deleted)
+        self._every(FOLDERS_INTERVAL_MS, self._tend_folders)
         self._background.append(asyncio.create_task(self._flush()))
         self._background.append(asyncio.create_task(self._tick_groups()))
         if config.log_cleaner_enable:
@@ -103,6 +114,7 @@ class Broker:
         await asyncio.gather(*self._background, return_exceptions=True)
         if self._logs is None:
             return
+        await self._recoverer.stop()
         self._groups.close()
         self._transactions.close()
         await self.server.stop()
@@ -121,6 +133,7 @@ class Broker:
             producer_id_expiration_ms=config.producer_id_expiration_ms,
             essential_topics=INTERNAL_TOPICS,
         )
+        self._recoverer = Recoverer(self._logs)
         self._configs = DynamicConfigs(self._folder, config)
         self._configs.open()
         self._topics = TopicRegistry(self._folder, self._logs, self._configs.log_config)
@@ -276,6 +289,7 @@ class Broker:
             await asyncio.sleep(0)
 
     async def _write_checkpoints(self) -> None:
+        await in_slices(self._open_logs.persist_indexes(), self._clock)
         await asyncio.to_thread(self._open_logs.start_checkpoints())
 
     async def _remove_deleted(self) -> None:
@@ -283,6 +297,17 @@ class Broker:
         if logs.reserve.is_spent and not logs.reserve.refill():
             await self._retain()
         await asyncio.to_thread(logs.remove_deleted, self._clock.now_ms())
+
+    async def _tend_folders(self) -> None:
+        """Make the folders that a request for very many partitions has left, and end deletions that it has begun."""
+        await in_slices(self._topics.finish_deletions(), self._clock)
+        if self._clock.monotonic_ms() < self._folders_due_ms:
+            return
+        try:
+            await in_slices(self._open_logs.make_folders(), self._clock, slice_ms=1, pause_ms=1)
+        except KafkaStorageError as error:
+            log.warning("folders of new partitions are not made yet: %s", error)
+            self._folders_due_ms = self._clock.monotonic_ms() + FOLDERS_PATIENCE_MS
 
     async def _flush(self) -> None:
         """Force what was appended to disk, in a thread, because the loop must not wait for a disk.
@@ -312,6 +337,7 @@ class Broker:
 
     async def _tick_groups(self) -> None:
         """Load the groups, then keep their deadlines."""
+        await self._until_recovered(OFFSETS_TOPIC)
         for _ in self._groups.load_in_steps(self._now()):
             await asyncio.sleep(0)
         self._are_groups_loaded.set()
@@ -325,8 +351,15 @@ class Broker:
             except Exception:
                 log.exception("a group's deadline failed")
 
+    async def _until_recovered(self, name: str) -> None:
+        """Wait for the logs of a topic of ours: who reads them all at a start must not meet one that is not ready."""
+        topic = self._topics.get(name)
+        if topic is not None:
+            await self._recoverer.until_open((name, partition) for partition in range(topic.partition_count))
+
     async def _tick_transactions(self) -> None:
         """Load the transactions, then see to their timeouts and to markers that could not be written at once."""
+        await self._until_recovered(TRANSACTIONS_TOPIC)
         await self._are_groups_loaded.wait()  # a transaction that is ended at once may have committed offsets
         transactions = self._transactions
         for _ in transactions.load_in_steps(self._now()):

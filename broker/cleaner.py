@@ -22,6 +22,7 @@ from broker.log.checkpoint_files import TopicPartition, sync_directory
 from broker.log.compaction import Compacted, CompactionPlan, ReplacedSegments
 from broker.log.compaction_plan import Dirtiness, dirtiness, is_due, plan_compaction
 from broker.log.compaction_worker import Answer, Failed, WorkerPlan
+from broker.log.log_directory import PartitionRecovering
 from broker.log.segment import DamageFound
 from broker.log.segment_swap import discard_swaps
 
@@ -95,6 +96,8 @@ class Cleaner:
                 return None
             try:
                 found = self._look_at(key)
+            except PartitionRecovering:
+                continue
             except (OSError, DamageFound, KafkaError) as error:
                 log.error("not compacted topic=%s partition=%d error=%s", *key, error)
                 continue

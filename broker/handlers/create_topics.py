@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections import Counter
+from collections import Counter, deque
 
 from broker.dispatch import RequestContext, handles
 from broker.errors import (
@@ -27,8 +27,8 @@ from broker.protocol.messages.create_topics import (
     CreateTopicsResponse,
 )
 
-PARTITIONS_PER_SLICE = 20
-"""After how many new partitions other connections get their turn."""
+SLICE_MS = 5
+"""After how long other connections get their turn."""
 
 
 @handles(ApiKey.CREATE_TOPICS, versions=range(2, 8))
@@ -39,7 +39,7 @@ async def create_topics(request: CreateTopicsRequest, context: RequestContext) -
     """
     times_named = Counter(topic.name for topic in request.topics)
     duplicates = [name for name, times in times_named.items() if times > 1]
-    wanted = [topic for topic in request.topics if times_named[topic.name] == 1]
+    wanted = deque(topic for topic in request.topics if times_named[topic.name] == 1)
     try:
         check_new_partitions(sum(_partition_count(topic, context) for topic in wanted))
     except PolicyViolation as error:
@@ -47,11 +47,9 @@ async def create_topics(request: CreateTopicsRequest, context: RequestContext) -
     results: list[CreatableTopicResult] = []
     while wanted:
         with context.topics.one_save():
-            new_partitions = 0
-            while wanted and new_partitions < PARTITIONS_PER_SLICE:
-                result = _create(wanted.pop(0), request.validate_only, context)
-                new_partitions += result.num_partitions
-                results.append(result)
+            until_ms = context.clock.monotonic_ms() + SLICE_MS
+            while wanted and context.clock.monotonic_ms() <= until_ms:
+                results.append(_create(wanted.popleft(), request.validate_only, context))
         await asyncio.sleep(0)
     results += [_refused(name, InvalidRequest("Duplicate topic name.")) for name in duplicates]
     return CreateTopicsResponse(topics=results)

@@ -1,7 +1,7 @@
 """DeleteTopics (API key 20): remove topics with their records, by name or by id."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 
 from broker.dispatch import RequestContext, handles
 from broker.errors import (
@@ -20,9 +20,10 @@ from broker.protocol.messages.delete_topics import (
     DeleteTopicState,
 )
 from broker.protocol.primitives import NULL_UUID
+from broker.slices import in_slices
 
-TOPICS_PER_SLICE = 20
-"""After how many topics other connections get their turn."""
+SLICE_MS = 5
+"""After how long other connections get their turn."""
 
 
 @handles(ApiKey.DELETE_TOPICS, versions=range(1, 7))
@@ -36,11 +37,13 @@ async def delete_topics(request: DeleteTopicsRequest, context: RequestContext) -
         return DeleteTopicsResponse(responses=[_refused(state, _disabled(context.api_version)) for state in states])
     named = Counter(state.name for state in states if state.name is not None)
     identified = Counter(state.topic_id for state in states if state.name is None)
-    different = list(dict.fromkeys((state.name, state.topic_id) for state in states))
+    different = deque(dict.fromkeys((state.name, state.topic_id) for state in states))
     responses: list[DeletableTopicResult] = []
-    for start in range(0, len(different), TOPICS_PER_SLICE):
+    while different:
         with context.topics.one_save():
-            for name, topic_id in different[start : start + TOPICS_PER_SLICE]:
+            until_ms = context.clock.monotonic_ms() + SLICE_MS
+            while different and context.clock.monotonic_ms() <= until_ms:
+                name, topic_id = different.popleft()
                 state = DeleteTopicState(name=name, topic_id=topic_id)
                 responses.append(_delete(state, named, identified, context))
         await asyncio.sleep(0)
@@ -48,6 +51,7 @@ async def delete_topics(request: DeleteTopicsRequest, context: RequestContext) -
     if deleted:
         context.transactions.topics_deleted(deleted)
         context.groups.topics_deleted(deleted, Now(context.clock.monotonic_ms(), context.clock.now_ms()))
+    await in_slices(context.topics.finish_deletions(), context.clock, slice_ms=SLICE_MS)
     return DeleteTopicsResponse(responses=responses)
 
 
@@ -60,7 +64,7 @@ def _delete(
     state: DeleteTopicState, named: Counter[str], identified: Counter[bytes], context: RequestContext
 ) -> DeletableTopicResult:
     try:
-        topic = context.topics.delete(_name_to_delete(state, named, identified, context))
+        topic = context.topics.begin_deletion(_name_to_delete(state, named, identified, context))
     except KafkaError as error:
         return _refused(state, error)
     return DeletableTopicResult(name=topic.name, topic_id=topic.topic_id)

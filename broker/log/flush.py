@@ -10,7 +10,12 @@ import errno
 import os
 import time
 from collections.abc import Sequence
-from typing import Protocol
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, Protocol
+
+TARGETS_PER_THREAD: Final = 32
+THREADS_MAX: Final = 16
+"""A journaling file system writes down at once what many threads ask for: 10,000 files take 1 s instead of 10."""
 
 
 class Flushable(Protocol):
@@ -76,9 +81,18 @@ class FlushJob:
         """Force the files to disk; may run in any thread."""
         started_s = time.perf_counter()
         done: set[str] = set()  # new logs share the data root, whose entries are forced to disk once
-        for target in self.targets:
-            target.run(done)
+        self._run(done)
         self.seconds = time.perf_counter() - started_s
+
+    def _run(self, done: set[str]) -> None:
+        thread_count = min(THREADS_MAX, len(self.targets) // TARGETS_PER_THREAD)
+        if thread_count < 2:
+            for target in self.targets:
+                target.run(done)
+            return
+        with ThreadPoolExecutor(thread_count, thread_name_prefix="flush") as threads:
+            for _ in threads.map(lambda target: target.run(done), self.targets):
+                pass
 
     def finish(self) -> None:
         """Tell the logs; on the thread that appends."""

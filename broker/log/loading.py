@@ -11,6 +11,7 @@ from broker.log.aborted_transactions import AbortedTransaction, AbortedTransacti
 from broker.log.checkpoint_files import MalformedCheckpoint, read_leader_epochs
 from broker.log.log_config import LogConfig
 from broker.log.open_files import OpenFiles
+from broker.log.partition_folders import LEADER_EPOCH_FILE
 from broker.log.producer_state import ProducerState, load_latest_snapshot, snapshot_path
 from broker.log.quarantine import Quarantine, read_quarantines, write_quarantines
 from broker.log.recovery import count_batches, rescan
@@ -19,8 +20,6 @@ from broker.log.segment_swap import SWAP_END_SUFFIX, SWAP_SUFFIX, recover_swaps
 from broker.protocol.record_batch import CONTROL, NO_PRODUCER_ID, BatchHeader, read_marker
 
 log = logging.getLogger(__name__)
-
-LEADER_EPOCH_FILE: Final = "leader-epoch-checkpoint"
 
 _OFFSET_FILE: Final = re.compile(r"(\d{20})(\.log|\.index|\.timeindex|\.txnindex|\.snapshot)")
 _LEFTOVER_SUFFIXES: Final = (".deleted", ".cleaned", ".tmp")

@@ -26,7 +26,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Final, Protocol
 
-from broker.errors import KafkaStorageError
+from broker.errors import KafkaStorageError, NotLeaderOrFollower
 from broker.log.checkpoint_files import (
     CheckpointWriter,
     MalformedCheckpoint,
@@ -43,7 +43,9 @@ from broker.log.disk_reserve import DiskReserve
 from broker.log.flush import FlushJob
 from broker.log.log_config import FlushPolicy, LogConfig
 from broker.log.open_files import OpenFiles
-from broker.log.partition_log import PARTITION_METADATA_FILE, PartitionLog
+from broker.log.partition_folders import PARTITION_METADATA_FILE, PartitionFolders
+from broker.log.partition_log import PartitionLog
+from broker.log.recovery_plan import WORTH_A_PROCESS_BYTES, Recovered, RecoveryPlan, unchecked_bytes
 
 log = logging.getLogger(__name__)
 
@@ -77,10 +79,15 @@ class DataRootError(Exception):
     """The data folder cannot be used; the message says why and what to do."""
 
 
+class PartitionRecovering(NotLeaderOrFollower):
+    """The partition is being recovered in another process, see `LogDirectory.on_recovery_wanted`."""
+
+
 class LogDirectory:
     """All partitions of a broker, in one folder that it holds locked.
 
     `on_flush_wanted` is called when a log that waits for the disk has new bytes: flush at once, see `start_flush`.
+    `on_recovery_wanted`, if set, is given the partitions that take long to recover; `note_recovered` ends that.
     """
 
     def __init__(
@@ -103,6 +110,7 @@ class LogDirectory:
         """Whether the last stop was a clean one."""
         self.flush_policy = flush
         self.on_flush_wanted: Callable[[], None] | None = None
+        self.on_recovery_wanted: Callable[[RecoveryPlan], None] | None = None
         self.torn_bytes = 0
         """How many half-written bytes recovery has cut off since the start."""
         self.gone_traffic = [0, 0, 0]
@@ -112,6 +120,7 @@ class LogDirectory:
         """By topic: what handlers refused of Produce and Fetch; of topics that do not exist under the empty name."""
         self.reserve = DiskReserve(path)
         self._checkpoints = CheckpointWriter(path)
+        self._folders = PartitionFolders(path)
         self._lock_fd = lock_fd
         self._clock = clock
         self._files = files
@@ -126,6 +135,9 @@ class LogDirectory:
         self._log_starts: dict[TopicPartition, int] = {}
         self._cleaned: dict[TopicPartition, int] = {}
         self._last_retention: tuple[int, int] | None = None  # wall, monotonic
+        self._recovering: dict[TopicPartition, RecoveryPlan] = {}
+        self._recovered: set[TopicPartition] = set()
+        """Partitions that were brought, after a crash, to what a clean stop would have left."""
         self._is_closed = False
 
     # -- opening and closing
@@ -209,6 +221,7 @@ class LogDirectory:
             return
         self._is_closed = True
         is_clean = True
+        self._flush_all()
         for partition_log in self._opened():
             try:
                 is_clean &= partition_log.close()
@@ -217,11 +230,18 @@ class LogDirectory:
                 is_clean = False
         try:
             self.write_checkpoints()
-            if is_clean and (self.is_clean or None not in self._logs.values()):
+            if is_clean and (self.is_clean or self._are_all_checked()):
                 write_atomically(self.path / CLEAN_SHUTDOWN_FILE, json.dumps({"version": 0, "brokerEpoch": -1}))
         except OSError as error:
             log.error("checkpoints not written path=%s error=%s", self.path, error)
         os.close(self._lock_fd)
+
+    def _flush_all(self) -> None:
+        """Force to disk, together, what no flush has; a log notes its own failure."""
+        unflushed = [each for each in self._opened() if each.is_dirty or each.recovery_point < each.log_end_offset]
+        job = FlushJob([partition_log.flush_target(whole=True) for partition_log in unflushed])
+        job.run()
+        job.finish()
 
     # -- partitions
 
@@ -245,34 +265,83 @@ class LogDirectory:
         return None
 
     def create(self, topic: str, partition: int, topic_id: bytes, config: LogConfig) -> PartitionLog:
-        """Make a new, empty partition. Raises KafkaStorageError; FileExistsError if it is there already."""
-        folder = self._folder(topic, partition)
+        """Make a new, empty partition, here and now. Raises KafkaStorageError; FileExistsError if there is one."""
+        self.add(topic, partition, topic_id, config)
         try:
-            PartitionLog.make_folder(folder, topic_id)
-            self._configs[topic] = config
-            partition_log = self._open_log(topic, partition)
-        except FileExistsError:
+            partition_log = self.get(topic, partition)
+        except KafkaStorageError:
+            del self._logs[topic, partition]
+            if not self._folders.forget((topic, partition)):
+                shutil.rmtree(self._folder(topic, partition), ignore_errors=True)
             raise
-        except OSError as error:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise KafkaStorageError(f"cannot create {folder}: {error.strerror or error}") from error
-        partition_log.note_new_folder()
-        self._logs[topic, partition] = partition_log
+        assert partition_log is not None
         return partition_log
+
+    def add(self, topic: str, partition: int, topic_id: bytes, config: LogConfig) -> None:
+        """There is a new, empty partition from now on; its folder comes with its first use, or with `make_folders`.
+
+        Raises FileExistsError if there is one.
+        """
+        if (topic, partition) in self._logs:
+            raise FileExistsError(f"there is a partition {topic}-{partition}")
+        self._configs[topic] = config
+        self._logs[topic, partition] = None
+        self._folders.want(topic, partition, topic_id)
+
+    def make_folders(self) -> Iterator[TopicPartition]:
+        """Make the folders of partitions that nobody has used yet, one a step. Raises KafkaStorageError."""
+        return self._folders.make_each()
 
     def get(self, topic: str, partition: int) -> PartitionLog | None:
         """The partition's log, opened and, after a crash, recovered at the first call; None if there is none.
 
-        Raises KafkaStorageError: its files cannot be read.
+        Raises KafkaStorageError: its files cannot be read; PartitionRecovering: ask again a little later.
         """
         partition_log = self._logs.get((topic, partition))
         if partition_log is None and (topic, partition) in self._logs:
+            self._folders.make((topic, partition))
             try:
+                if self.on_recovery_wanted is not None and not self.is_clean:
+                    self._leave_to_recovery((topic, partition), self.on_recovery_wanted)
                 partition_log = self._open_log(topic, partition)
             except OSError as error:
                 raise KafkaStorageError(f"cannot open {topic}-{partition}: {error.strerror or error}") from error
+            if self._folders.take_unsynced((topic, partition)):
+                partition_log.note_new_folder()
             self._logs[topic, partition] = partition_log
         return partition_log
+
+    def _leave_to_recovery(self, key: TopicPartition, want: Callable[[RecoveryPlan], None]) -> None:
+        """Raise PartitionRecovering if the partition is better recovered in a process of its own. Raises OSError."""
+        if key in self._recovered:
+            return
+        if key not in self._recovering:
+            folder, recovery_point = self._folder(*key), self._recovery_points.get(key, 0)
+            if unchecked_bytes(folder, recovery_point) < WORTH_A_PROCESS_BYTES:
+                return
+            plan = self._recovering[key] = RecoveryPlan(
+                topic=key[0],
+                partition=key[1],
+                folder=folder,
+                folder_inode=os.stat(folder).st_ino,
+                config=self._configs.get(key[0], LogConfig()),
+                recovery_point=recovery_point,
+                log_start_offset=self._log_starts.get(key, 0),
+            )
+            want(plan)
+        raise PartitionRecovering(f"{key[0]}-{key[1]} is being recovered")
+
+    def note_recovered(self, plan: RecoveryPlan, recovered: Recovered | None) -> None:
+        """The recovery of a plan is over; None: it failed, and the partition is recovered where it is asked for."""
+        key = plan.topic, plan.partition
+        if self._recovering.get(key) is not plan:
+            return  # deleted meanwhile
+        del self._recovering[key]
+        if recovered is None:
+            return
+        self._recovered.add(key)
+        self._recovery_points[key] = recovered.end_offset
+        self.torn_bytes += recovered.torn_bytes
 
     def is_open(self, topic: str, partition: int) -> bool:
         """Whether `get` answers at once."""
@@ -313,8 +382,12 @@ class LogDirectory:
         if partition_log is not None:
             partition_log.abandon()
             self._dirty.pop(partition_log, None)
+        self._recovering.pop(key, None)
+        self._recovered.discard(key)
         for offsets in (self._recovery_points, self._high_watermarks, self._log_starts, self._cleaned):
             offsets.pop(key, None)
+        if self._folders.forget(key):
+            return
         suffix = f"-{partition}.{uuid.uuid4().hex}-delete"
         name = topic[: _FOLDER_NAME_CHARS_MAX - len(suffix)] + suffix
         try:
@@ -347,7 +420,7 @@ class LogDirectory:
             self._files,
             self,
             self.flush_policy.mode,
-            is_clean=self.is_clean,
+            is_clean=self.is_clean or key in self._recovered,
             recovery_point=self._recovery_points.get(key, 0),
             log_start_offset=self._log_starts.get(key, 0),
             now_ms=self._clock.now_ms(),
@@ -369,7 +442,13 @@ class LogDirectory:
         return [partition_log for partition_log in self._logs.values() if partition_log is not None]
 
     def _folder(self, topic: str, partition: int) -> str:
-        return f"{self.path}/{topic}-{partition}"
+        return self._folders.path(topic, partition)
+
+    def _are_all_checked(self) -> bool:
+        """Whether every partition was opened since the start, or has nothing that could be wrong."""
+        return all(
+            log is not None or key in self._recovered or self._folders.is_wanted(key) for key, log in self._logs.items()
+        )
 
     # -- what the broker's loop does from time to time
 
@@ -407,12 +486,14 @@ class LogDirectory:
             log.warning("retention waits for the next check: the clock jumped by more than a day")
             return
         for topic, partition in self.partitions():
-            if (topic, partition) not in self._logs:
+            if (topic, partition) not in self._logs or self._folders.is_wanted((topic, partition)):
                 continue
             try:
                 partition_log = self.get(topic, partition)
                 assert partition_log is not None
                 yield partition_log.retain(now_ms, producer_id_expiration_ms=self._producer_id_expiration_ms)
+            except PartitionRecovering:
+                continue
             except KafkaStorageError as error:
                 log.error("retention failed topic=%s partition=%d error=%s", topic, partition, error)
 
@@ -425,10 +506,19 @@ class LogDirectory:
     def write_checkpoints(self) -> None:
         """Write the four offset checkpoints, and index entries that files lack. Raises OSError.
 
-        Call it every `log.flush.offset.checkpoint.interval.ms`; takes some fsyncs, so in a thread of its own the part
-        that `start_checkpoints` returns.
+        Every `log.flush.offset.checkpoint.interval.ms` the same is done in steps: `persist_indexes`, and what
+        `start_checkpoints` returns in a thread of its own, because it takes some fsyncs.
         """
+        for _ in self.persist_indexes():
+            pass
         self.start_checkpoints()()
+
+    def persist_indexes(self) -> Iterator[None]:
+        """Write the index entries that files lack, one log a step."""
+        for partition_log in self._opened():
+            if not partition_log.is_closed:
+                partition_log.persist_indexes()
+                yield
 
     def start_checkpoints(self) -> Callable[[], None]:
         """Gather what the checkpoints say; the returned function writes them and may run in any thread."""
@@ -436,8 +526,6 @@ class LogDirectory:
             key = partition_log.topic, partition_log.partition
             self._recovery_points[key] = partition_log.recovery_point
             self._high_watermarks[key] = partition_log.high_watermark
-            if not partition_log.is_closed:
-                partition_log.persist_indexes()
         return self._checkpoints.gather(
             {
                 RECOVERY_POINT_FILE: offsets_text(self._recovery_points),
@@ -452,7 +540,7 @@ class LogDirectory:
     def compacted_partitions(self) -> list[TopicPartition]:
         """Those whose topic has the cleanup policy `compact`, opened or not."""
         compacted = {topic for topic, config in self._configs.items() if config.is_compacting}
-        return [key for key in self._logs if key[0] in compacted]
+        return [key for key in self._logs if key[0] in compacted and not self._folders.is_wanted(key)]
 
     def cleaned_offset(self, topic: str, partition: int) -> int:
         """Up to where the partition was compacted."""

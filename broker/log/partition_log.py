@@ -25,11 +25,10 @@ from broker.errors import (
     OffsetOutOfRange,
     RecordListTooLarge,
 )
-from broker.log.checkpoint_files import leader_epochs_text, partition_metadata_text
 from broker.log.disk_reserve import DiskReserve
 from broker.log.file_span import FileSpan
 from broker.log.flush import FlushTarget
-from broker.log.loading import LEADER_EPOCH_FILE, load_log, load_producer_state, rescan_and_report
+from broker.log.loading import load_log, load_producer_state, rescan_and_report
 from broker.log.log_config import NEVER_MS, FlushMode, LogConfig
 from broker.log.offset_index import ENTRY_BYTES as INDEX_ENTRY_BYTES
 from broker.log.open_files import OpenFiles
@@ -64,7 +63,6 @@ from broker.protocol.record_batch import (
 
 log = logging.getLogger(__name__)
 
-PARTITION_METADATA_FILE: Final = "partition.metadata"
 DELETE_TO_HIGH_WATERMARK: Final = -1
 
 _ASSIGNED: Final = Struct(">qii")  # base offset, batch length, leader epoch: the bytes before the checksum
@@ -227,13 +225,6 @@ class PartitionLog:
                 self.flush()  # what a crash left in the kernel's cache is shown to consumers only from the disk
             else:
                 self._mark_dirty(now_ms)
-
-    @staticmethod
-    def make_folder(folder: str, topic_id: bytes) -> None:
-        """The folder of a new, empty partition with the files that tell Kafka whose it is. Raises OSError."""
-        os.mkdir(folder)
-        Path(folder, PARTITION_METADATA_FILE).write_text(partition_metadata_text(topic_id), "utf-8")
-        Path(folder, LEADER_EPOCH_FILE).write_text(leader_epochs_text([(0, 0)]), "utf-8")
 
     def note_new_folder(self) -> None:
         """The folder was just made: the first flush must also put its name on disk."""
@@ -603,7 +594,7 @@ class PartitionLog:
 
     def _take_snapshot(self) -> None:
         """Write the producer state as of the log end, so that a start need not read it out of the whole log."""
-        if self._snapshot_offset == self.log_end_offset:
+        if max(self._snapshot_offset, 0) == self.log_end_offset:
             return
         path = snapshot_path(self.folder, self.log_end_offset)
         try:
@@ -890,7 +881,8 @@ class PartitionLog:
             except KafkaStorageError:
                 pass  # logged; the next start is an unclean one
         is_clean = self._storage_error is None
-        self._take_snapshot()
+        if not self._active.is_tiny or max(self._snapshot_offset, 0) < self._active.base_offset:
+            self._take_snapshot()
         for segment in self._segments:
             segment.close()
         self._end(f"{self.topic}-{self.partition} is closed")

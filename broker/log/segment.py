@@ -460,11 +460,26 @@ class Segment:
     def seal(self) -> None:
         """End appending: the time index gets its last entry and both indexes are written."""
         self._add_last_time_entry()
-        self.persist_indexes()
+        self._write_indexes()
         self.is_sealed = True
 
+    @property
+    def is_tiny(self) -> bool:
+        """Whether it is still so small that reading it is cheaper than keeping indexes of it in files."""
+        return not self.is_sealed and not self.index_entry_count
+
     def persist_indexes(self) -> None:
-        """Write the entries that the index files do not have yet. A refusing disk costs a rebuild later, no more."""
+        """Write the entries that the index files do not have yet; a tiny segment has none, and no such files."""
+        if not self.is_tiny:
+            self._write_indexes()
+            return
+        for index, suffix in ((self._index, INDEX_SUFFIX), (self._time_index, TIME_INDEX_SUFFIX)):
+            if index is not None and index.is_dirty:
+                index.take_pending()
+                _remove(self.beside(suffix))
+
+    def _write_indexes(self) -> None:
+        """Make the index files complete. A refusing disk costs a rebuild later, no more."""
         for index, suffix in ((self._index, INDEX_SUFFIX), (self._time_index, TIME_INDEX_SUFFIX)):
             if index is None or not index.is_dirty:
                 continue
@@ -483,7 +498,7 @@ class Segment:
 
     def close(self) -> None:
         """Write the indexes and close the file."""
-        if not self.is_sealed:
+        if not self.is_sealed and not self.is_tiny:
             self._add_last_time_entry()
         self.persist_indexes()
         self._files.close(self)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import uuid
+from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -32,6 +33,9 @@ log = logging.getLogger("broker.metadata")
 
 TOPICS_FILE: Final = "topics.json"
 TOPIC_NAME_CHARS_MAX: Final = 249
+EAGER_PARTITIONS_MAX: Final = 8
+"""So many folders of a new topic are made at once, so that a disk that refuses is noticed; the rest when needed."""
+
 INTERNAL_TOPICS: Final = frozenset({"__consumer_offsets", "__transaction_state", "__share_group_state"})
 
 _NAME_CHARS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
@@ -90,6 +94,8 @@ class TopicRegistry:
         self._by_id: dict[bytes, Topic] = {}
         self._collapsed: dict[str, str] = {}
         self._deleting: list[tuple[str, int]] = []
+        self._unfinished: deque[tuple[str, int, int]] = deque()
+        """Deleted topics whose logs are still there: (name, next partition to delete, partition count)."""
         self._saves_held = 0
 
     def open(self) -> None:
@@ -115,7 +121,7 @@ class TopicRegistry:
             self._logs.configure(topic.name, config)
             for partition in range(topic.partition_count):
                 if (topic.name, partition) not in on_disk:
-                    self._logs.create(topic.name, partition, topic.topic_id, config)
+                    self._logs.add(topic.name, partition, topic.topic_id, config)
         if adopted or known.deleting or not self._path.exists():
             self._save()
 
@@ -178,6 +184,9 @@ class TopicRegistry:
             name, uuid.uuid4().bytes, partition_count, dict(configs or {}), is_internal or name in INTERNAL_TOPICS
         )
         config = self._log_config(topic.configs)
+        if any(deleted == name for deleted, _, _ in self._unfinished):
+            for _ in self.finish_deletions():  # the folders have the same names
+                pass
         self._change(topic)
         try:
             self._create_logs(topic, range(partition_count), config)
@@ -190,15 +199,39 @@ class TopicRegistry:
 
     def delete(self, name: str) -> Topic:
         """Remove a topic with its records; raises UnknownTopicOrPartition."""
+        topic = self.begin_deletion(name)
+        for _ in self.finish_deletions():
+            pass
+        return topic
+
+    def begin_deletion(self, name: str) -> Topic:
+        """From now on there is no such topic; its logs are still to be deleted. Raises UnknownTopicOrPartition."""
         topic = self.named(name)
         self._remove(topic)
         self._deleting.append((name, topic.partition_count))
         self._save()
-        self._delete_logs(name, range(topic.partition_count))
-        self._logs.make_room()
-        self._deleting.remove((name, topic.partition_count))
-        log.info("topic deleted topic=%s partitions=%d", name, topic.partition_count)
+        self._unfinished.append((name, 0, topic.partition_count))
         return topic
+
+    def finish_deletions(self) -> Iterator[None]:
+        """Delete the logs of deleted topics, one a step; several may take turns at it.
+
+        A folder that cannot be put aside is tried again at the next start.
+        """
+        while self._unfinished:
+            name, partition, partition_count = self._unfinished[0]
+            if partition < partition_count:
+                self._unfinished[0] = name, partition + 1, partition_count
+                try:
+                    self._logs.delete(name, partition)
+                except KafkaStorageError as error:
+                    log.error("deleted partition stays until the next start: %s", error)
+                yield
+            else:
+                self._unfinished.popleft()
+                self._logs.make_room()
+                self._deleting.remove((name, partition_count))
+                log.info("topic deleted topic=%s partitions=%d", name, partition_count)
 
     def add_partitions(self, name: str, partition_count: int) -> Topic:
         """Raise a topic's partition count to that number; raises UnknownTopicOrPartition or InvalidPartitions."""
@@ -237,7 +270,7 @@ class TopicRegistry:
 
     def partition(self, name: str, partition: int) -> PartitionLog:
         """The log of one partition; raises UnknownTopicOrPartition."""
-        partition_log = self._logs.get(name, partition)
+        partition_log = self._logs.get(name, partition) if name in self._topics else None
         if partition_log is None:
             raise UnknownTopicOrPartition(f"partition {partition} of topic '{name}' does not exist")
         return partition_log
@@ -278,8 +311,11 @@ class TopicRegistry:
         """Make the logs of these partitions, or none of them."""
         made: list[int] = []
         try:
-            for partition in partitions:
+            for partition in partitions[:EAGER_PARTITIONS_MAX]:
                 self._logs.create(topic.name, partition, topic.topic_id, config)
+                made.append(partition)
+            for partition in partitions[EAGER_PARTITIONS_MAX:]:
+                self._logs.add(topic.name, partition, topic.topic_id, config)
                 made.append(partition)
         except BaseException:
             self._delete_logs(topic.name, made)

@@ -95,15 +95,15 @@ def test_a_duplicate_is_known_again_after_a_restart(root: DataRoot, clean: bool)
 
 
 def test_snapshots_are_written_when_a_segment_is_rolled_and_on_close(root: DataRoot) -> None:
-    log = root.create(segment_bytes=2 * len(make_batch("v")))
-    for sequence in range(5):
+    log = root.create(segment_bytes=2 * len(make_batch("v")), index_interval_bytes=0)
+    for sequence in range(6):
         send(log, sequence)
     assert sorted(path.name for path in root.folder().glob("*.snapshot")) == [
         "00000000000000000002.snapshot",
         "00000000000000000004.snapshot",
     ]
     root.logs.close()
-    assert (root.folder() / "00000000000000000005.snapshot").exists()
+    assert (root.folder() / "00000000000000000006.snapshot").exists()
 
 
 def test_a_damaged_snapshot_is_replaced_by_what_the_log_says(root: DataRoot) -> None:

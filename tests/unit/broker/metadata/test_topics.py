@@ -1,5 +1,7 @@
 """TopicRegistry: name rules, what survives a restart or a crash, and that logs follow."""
 
+import os
+
 import pytest
 
 from broker.clock import Clock
@@ -15,6 +17,7 @@ from broker.errors import (
 from broker.log import LogConfig, LogDirectory
 from broker.metadata import topics as topics_module
 from broker.metadata.topics import TOPICS_FILE, TopicRegistry, check_topic_name
+from tests.unit.broker.log.making import append
 
 
 def log_config(configs):
@@ -38,6 +41,11 @@ class Root:
 
     def reopen(self):
         self.logs.close()
+        return self.open()
+
+    def open_after_crash(self):
+        """Open the folder again as a kill leaves it."""
+        os.close(self.logs._lock_fd)
         return self.open()
 
 
@@ -243,3 +251,58 @@ def test_what_was_derived_is_forgotten_with_every_change(root):
         change()
         assert not root.topics.derived
         assert root.topics.version > version
+
+
+def test_folders_of_very_many_partitions_are_made_when_needed(root):
+    topic = root.topics.create("wide", partition_count=1_000)
+    assert len(list(root.folder.glob("wide-*"))) == topics_module.EAGER_PARTITIONS_MAX
+    append(root.topics.partition("wide", 999), "a")
+    assert (root.folder / "wide-999" / "partition.metadata").exists()
+    assert len(root.reopen().partitions("wide")) == 1_000
+    assert root.topics.get("wide") == topic
+    assert root.topics.partition("wide", 999).log_end_offset == 1
+
+
+def test_folders_are_made_little_by_little(root):
+    root.topics.create("wide", partition_count=20)
+    assert len(list(root.logs.make_folders())) == 20 - topics_module.EAGER_PARTITIONS_MAX
+    assert len(list(root.folder.glob("wide-*"))) == 20
+
+
+def test_a_crash_before_the_folders_are_made_loses_no_partition(root):
+    root.topics.create("wide", partition_count=20)
+    assert len(root.open_after_crash().partitions("wide")) == 20
+
+
+def test_partitions_without_a_folder_do_not_make_a_stop_unclean(root):
+    root.open_after_crash()
+    root.topics.create("wide", partition_count=20)
+    root.reopen()
+    assert root.logs.is_clean
+
+
+def test_a_topic_is_gone_before_its_logs_are(root):
+    root.topics.create("wide", partition_count=20)
+    root.topics.begin_deletion("wide")
+    with pytest.raises(UnknownTopicOrPartition):
+        root.topics.partition("wide", 0)
+    assert root.topics.get("wide") is None
+    assert len(list(root.topics.finish_deletions())) == 20
+    assert root.logs.partitions() == []
+
+
+def test_a_name_is_free_while_the_old_logs_are_being_deleted(root):
+    append(root.topics.partition(root.topics.create("wide", partition_count=20).name, 0), "old")
+    root.topics.begin_deletion("wide")
+    root.topics.create("wide", partition_count=20)
+    assert root.topics.partition("wide", 0).log_end_offset == 0
+    assert list(root.topics.finish_deletions()) == []
+    assert len(root.reopen().partitions("wide")) == 20
+
+
+def test_a_crash_in_the_middle_of_a_deletion_is_finished_at_the_next_start(root):
+    root.topics.create("wide", partition_count=20)
+    root.topics.begin_deletion("wide")
+    next(root.topics.finish_deletions())
+    assert root.open_after_crash().get("wide") is None
+    assert root.logs.partitions() == []

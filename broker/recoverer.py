@@ -1,0 +1,103 @@
+"""Recovers large partitions after a crash, in processes of their own, while everybody else is served.
+
+Whoever asks for such a partition is told NOT_LEADER_OR_FOLLOWER until it is done: every client knows that answer from a
+broker that is just taking over, refreshes its metadata and tries again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from broker.log import LogDirectory
+from broker.log.checkpoint_files import TopicPartition
+from broker.log.log_directory import PartitionRecovering
+from broker.log.recovery_plan import Answer, Failed, Recovered, RecoveryPlan
+
+log = logging.getLogger("broker")
+
+PROCESSES_MAX: Final = 2
+_LOOK_AGAIN_S: Final = 0.05
+
+
+class Recoverer:
+    """Carries out the recoveries that the logs ask for, until `stop`."""
+
+    def __init__(self, logs: LogDirectory) -> None:
+        self._logs = logs
+        self._plans: list[RecoveryPlan] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        logs.on_recovery_wanted = self._want
+
+    async def until_open(self, keys: Iterable[TopicPartition]) -> None:
+        """Wait until all these partitions are recovered."""
+        waiting = list(keys)
+        while waiting:
+            for key in list(waiting):
+                try:
+                    self._logs.get(*key)
+                except PartitionRecovering:
+                    continue
+                waiting.remove(key)
+            if waiting:
+                await asyncio.sleep(_LOOK_AGAIN_S)
+
+    async def stop(self) -> None:
+        """End the processes, even in the middle of their work: the next start begins anew."""
+        self._plans.clear()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _want(self, plan: RecoveryPlan) -> None:
+        self._plans.append(plan)
+        if len(self._tasks) < PROCESSES_MAX:
+            task = asyncio.get_running_loop().create_task(self._recover_all())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _recover_all(self) -> None:
+        """Let one process recover until nothing is left to do."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "broker.log.recovery_worker",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        )  # fmt: skip
+        try:
+            while self._plans:
+                plan = self._plans.pop(0)
+                answer = await _ask(process, plan)
+                if isinstance(answer, Failed):
+                    log.error(
+                        "not recovered in a process of its own topic=%s partition=%d error=%s",
+                        plan.topic, plan.partition, answer.reason,
+                    )  # fmt: skip
+                self._logs.note_recovered(plan, answer if isinstance(answer, Recovered) else None)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+async def _ask(process: asyncio.subprocess.Process, plan: RecoveryPlan) -> Answer:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        process.stdin.write(msgspec.json.encode(plan) + b"\n")
+        await process.stdin.drain()
+        line = await process.stdout.readline()
+    except OSError as error:
+        return Failed(str(error))
+    if not line:
+        return Failed("the process that recovers has ended")
+    answer: Answer = msgspec.json.decode(line, type=Answer)
+    return answer
