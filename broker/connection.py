@@ -233,6 +233,12 @@ class Connection:
                 return Pending(route, correlation_id, response)
         return self.encode(route, correlation_id, response)
 
+    def closed(self) -> None:
+        """The peer has gone: let go of what was kept for this connection."""
+        on_close, self._context.on_close = self._context.on_close, None
+        if on_close is not None:
+            on_close()
+
     def encode(self, route: Route, correlation_id: int, response: Any) -> Chunks:
         """A response, or the exception that took its place, as bytes to send. Raises BadRequest when it has no form."""
         chunks: Chunks = [b""]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from broker.producer_ids import ProducerIds
     from broker.security.login import Login
     from broker.security.security import Security
+    from broker.share import Shares, ShareSessions
     from broker.transactions import TransactionCoordinator
 
 log = logging.getLogger("broker.dispatch")
@@ -94,6 +95,8 @@ class RequestContext:
     producer_ids: ProducerIds
     transactions: TransactionCoordinator
     fetch_sessions: FetchSessions
+    shares: Shares
+    share_sessions: ShareSessions
 
     # The connection.
     listener: Listener
@@ -108,6 +111,8 @@ class RequestContext:
     """Reads nothing more from the client for so many milliseconds: it used up a quota."""
     fetch_session_id: int = 0
     """The fetch session that was begun on this connection, where there is an authorizer."""
+    on_close: Callable[[], None] | None = None
+    """Called when the connection is gone; set by share sessions, which end with it."""
 
     # This request.
     api_version: int = 0
