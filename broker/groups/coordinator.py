@@ -51,13 +51,12 @@ from broker.groups.share_group import ShareGroup
 from broker.groups.share_groups import ShareGroups
 from broker.groups.share_records import SavedShareGroup
 from broker.groups.share_records import replay as replay_share_groups
+from broker.groups.share_states import NoShareStates, ShareStates
 from broker.groups.subscribed_topics import NoTopics
 from broker.protocol.messages.join_group import JoinGroupResponse
 from broker.protocol.messages.leave_group import MemberResponse
 from broker.protocol.messages.list_groups import ListedGroup
 from broker.protocol.messages.sync_group import SyncGroupResponse
-from broker.share.shares import Shares, no_shares
-from broker.share.state_log import SHARE_STATE_TOPIC
 
 if TYPE_CHECKING:
     from broker.config import BrokerConfig
@@ -109,7 +108,7 @@ class GroupCoordinator:
         store: OffsetStore,
         config: BrokerConfig,
         topics: KnownTopics | None = None,
-        shares: Shares | None = None,
+        shares: ShareStates | None = None,
     ) -> None:
         self._store = store
         self._config = config
@@ -123,14 +122,14 @@ class GroupCoordinator:
             deadlines=self._deadlines,
             new_classic=self._new_classic,
         )
-        self.shares = no_shares(config) if shares is None else shares
+        self._shares: ShareStates = NoShareStates() if shares is None else shares
         self.share_groups = ShareGroups(
             self._groups,
             store=store,
             config=config,
             topics=NoTopics() if topics is None else topics,
             deadlines=self._deadlines,
-            shares=self.shares,
+            shares=self._shares,
         )
         self._retention = self._deadlines.deadline(self._begin_expiry)
         self._last_round = Now(0, 0)
@@ -155,7 +154,7 @@ class GroupCoordinator:
             lambda key, value: consumer_records.append((key, value)),
             lambda key, value: share_records.append((key, value)),
         )
-        yield from self.shares.load_in_steps()
+        yield from self._shares.load_in_steps()
         consumer_groups: dict[str, SavedConsumerGroup] = {}
         for unreadable in replay(consumer_groups, consumer_records):
             log.error("record of %s cannot be read error=%s", OFFSETS_TOPIC, unreadable)
@@ -422,8 +421,7 @@ class GroupCoordinator:
         """Delete what groups committed for topics that are gone; the whole store if its own topic is."""
         if OFFSETS_TOPIC in topics:
             self._store.forget_all()
-        if SHARE_STATE_TOPIC in topics:
-            self.shares.forget_all()
+        self._shares.topics_deleted(topics)
         self.share_groups.topics_deleted(now)
         for group_id in self._store.group_ids():
             committed = self._store.of_group(group_id)
@@ -482,20 +480,20 @@ class GroupCoordinator:
         """When `tick` is needed next, on the monotonic clock (0: at once); None: not until a request has come."""
         if self._to_expire:
             return 0
-        nexts = [at_ms for at_ms in (self._deadlines.next_ms(), self.shares.next_deadline_ms()) if at_ms is not None]
+        nexts = [at_ms for at_ms in (self._deadlines.next_ms(), self._shares.next_deadline_ms()) if at_ms is not None]
         return min(nexts, default=None)
 
     def tick(self, now: Now) -> None:
         """Expire members, finish rebalances whose time is up, expire offsets."""
         self._deadlines.run_due(now)
-        self.shares.tick(now)
+        self._shares.tick(now)
         if self._to_expire:
             self._expire_some(now)
 
     def close(self) -> None:
         """Answer every waiting JoinGroup and SyncGroup, and all requests from now on, with NOT_COORDINATOR."""
         self._refusal = NotCoordinator
-        self.shares.close()
+        self._shares.close()
         for group in self._groups.values():
             group.close()
         self._retention.cancel()

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from broker.groups.deadlines import Deadline, DeadlineQueue, Now
     from broker.groups.members import Client
     from broker.groups.records import OffsetsRecord
-    from broker.share.group_configs import GroupConfigs
+    from broker.groups.share_states import ShareGroupConfigs
 
 log = logging.getLogger("broker.groups")
 
@@ -78,7 +78,7 @@ class ShareGroup:
         group_id: str,
         *,
         config: BrokerConfig,
-        configs: GroupConfigs,
+        configs: ShareGroupConfigs,
         topics: KnownTopics,
         deadlines: DeadlineQueue,
         append: AppendRecords,

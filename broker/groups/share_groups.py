@@ -13,7 +13,6 @@ from broker.errors import GroupIdNotFound, InvalidRequest, KafkaError, NonEmptyG
 from broker.groups.share_group import JOIN_EPOCH, ShareGroup
 from broker.groups.share_records import ReadTopic
 from broker.protocol.messages.share_group_heartbeat import ShareGroupHeartbeatRequest, ShareGroupHeartbeatResponse
-from broker.share.state_records import ShareKey
 
 if TYPE_CHECKING:
     from broker.config import BrokerConfig
@@ -23,9 +22,9 @@ if TYPE_CHECKING:
     from broker.groups.members import Client
     from broker.groups.offsets import OffsetStore
     from broker.groups.share_records import SavedShareGroup
+    from broker.groups.share_states import ShareStates
     from broker.groups.subscribed_topics import KnownTopic, KnownTopics
     from broker.protocol.messages.share_group_describe import DescribedGroup
-    from broker.share.shares import Shares
 
 log = logging.getLogger("broker.groups")
 
@@ -44,7 +43,7 @@ class ShareGroups:
         config: BrokerConfig,
         topics: KnownTopics,
         deadlines: DeadlineQueue,
-        shares: Shares,
+        shares: ShareStates,
     ) -> None:
         self._groups = groups
         self._store = store
@@ -121,7 +120,7 @@ class ShareGroups:
         read_topics = dict(group.read_topics)
         for topic_id, (topic, starts) in offsets.items():
             for partition, start_offset in starts.items():
-                self._shares.set_start(ShareKey(group_id, topic_id, partition), start_offset, now)
+                self._shares.set_start(group_id, topic_id, partition, start_offset, now)
             known = read_topics.get(topic_id)
             begun = frozenset(starts) | (known.partitions if known is not None else frozenset())
             read_topics[topic_id] = ReadTopic(topic.name, begun)

@@ -165,6 +165,8 @@ class _ShareFetch:
         self._reads = {}
         self.logs, self.shares = [], []
         self._byte_count = 0
+        if self._context.share_sessions.get(*self._session.key) is not self._session:
+            return  # it was opened anew meanwhile: what this one acquired nobody would take back
         for key in self._session.in_turn():
             try:
                 self._read_partition(key)

@@ -18,11 +18,10 @@ from broker.log.waiters import Waiters
 from broker.protocol.primitives import DecodeError
 from broker.share.group_configs import GroupConfigs
 from broker.share.share_partition import NOT_STARTED, Acknowledgement, Asked, FetchedBatch, OffsetRange, SharePartition
-from broker.share.state_log import ShareStateLog
+from broker.share.state_log import SHARE_STATE_TOPIC, ShareStateLog
 from broker.share.state_records import SavedShare, ShareKey, replay, snapshot_record, tombstone, update_record
 
 if TYPE_CHECKING:
-    from broker.config import BrokerConfig
     from broker.groups.records import OffsetsRecord
     from broker.log import PartitionLog
     from broker.share.state_log import WhenDurable
@@ -82,8 +81,10 @@ class Shares:
         self._refusal = None
         log.info("share states loaded partitions=%d", len(saved))
 
-    def forget_all(self) -> None:
-        """The log itself was deleted, and all that was in it."""
+    def topics_deleted(self, topics: Collection[str]) -> None:
+        """If the log's own topic is among them, all that was in it is gone."""
+        if SHARE_STATE_TOPIC not in topics:
+            return
         for share in self._all():
             self._drop(share)
         self._groups.clear()
@@ -115,8 +116,9 @@ class Shares:
             if self.get(key) is None:
                 self._set(key, SavedShare(state_epoch=1, created_ms=now.wall_ms), now)
 
-    def set_start(self, key: ShareKey, start_offset: int, now: Now) -> None:
+    def set_start(self, group_id: str, topic_id: bytes, partition: int, start_offset: int, now: Now) -> None:
         """Let the group go on from this offset, whatever it has done so far (AlterShareGroupOffsets)."""
+        key = ShareKey(group_id, topic_id, partition)
         known = self.get(key)
         if known is None:
             saved = SavedShare(state_epoch=1, start_offset=start_offset, created_ms=now.wall_ms)
@@ -306,12 +308,3 @@ class Shares:
     def _check_served(self) -> None:
         if self._refusal is not None:
             raise self._refusal
-
-
-def no_shares(config: BrokerConfig) -> Shares:
-    """For coordinators without a place for share groups' state: the first share group is refused."""
-
-    def ensure() -> list[PartitionLog]:
-        raise CoordinatorNotAvailable("there is no place for the state of share groups")
-
-    return Shares(ShareStateLog(existing=list, ensure=ensure), GroupConfigs(config))
