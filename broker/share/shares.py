@@ -217,8 +217,9 @@ class Shares:
         self._release(share, lambda held: held.lock_until_ms <= now.monotonic_ms, now)
 
     def _release(self, share: Share, is_lost: Callable[[OffsetRange], bool], now: Now) -> None:
+        before = share.at.start_offset
         changed = share.at.release(is_lost, self.configs.share_limits(share.key.group_id))
-        if changed:
+        if changed or share.at.start_offset != before:
             try:
                 self._write(share, changed, now)
             except KafkaError as error:
