@@ -289,7 +289,36 @@ def broker_config(given: Mapping[str, str]) -> BrokerConfig:
         text = given.get(name) or definition.default
         value = None if text is None else typed_value(definition, text)
         typed[attribute] = tuple(value) if isinstance(value, list) else value
-    return BrokerConfig(**typed, listeners=_listeners(given), given=dict(given))
+    config = BrokerConfig(**typed, listeners=_listeners(given), given=dict(given))
+    check_share_limits(config)
+    return config
+
+
+SHARE_LIMITS: Final = (
+    "delivery.count.limit",
+    "heartbeat.interval.ms",
+    "partition.max.record.locks",
+    "record.lock.duration.ms",
+    "session.timeout.ms",
+)
+"""Settings of share groups (`group.share.…`) with a `min` and a `max` beside them, between which they must be."""
+
+
+def check_share_limits(config: BrokerConfig) -> None:
+    """Whether the settings of share groups fit together (KIP-932). Raises ConfigError."""
+    for name in SHARE_LIMITS:
+        value, low, high = (
+            getattr(config, f"group_share_{bound}{name.replace('.', '_')}") for bound in ("", "min_", "max_")
+        )
+        if high < low:
+            raise ConfigError(f"group.share.max.{name}={high}: expected at least group.share.min.{name}={low}")
+        if not low <= value <= high:
+            raise ConfigError(
+                f"group.share.{name}={value}: expected a number from group.share.min.{name}={low} to "
+                f"group.share.max.{name}={high}"
+            )
+    if config.group_share_heartbeat_interval_ms >= config.group_share_session_timeout_ms:
+        raise ConfigError("group.share.heartbeat.interval.ms: expected less than group.share.session.timeout.ms")
 
 
 def nearest_name(name: str) -> str | None:

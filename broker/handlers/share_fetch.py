@@ -33,7 +33,7 @@ from broker.protocol.messages.share_fetch import (
     ShareFetchRequest,
     ShareFetchResponse,
 )
-from broker.protocol.record_batch import LOG_OVERHEAD_BYTES, RECORD_BATCH_HEADER_BYTES, read_header
+from broker.protocol.record_batch import LOG_OVERHEAD_BYTES, RECORD_BATCH_HEADER_BYTES, BatchHeader, read_header
 from broker.share import Share, ShareKey
 from broker.share.share_partition import Asked, FetchedBatch
 from broker.share.share_sessions import FINAL_EPOCH, INITIAL_EPOCH, SessionKey, ShareSession, TopicPartitionKey
@@ -105,8 +105,16 @@ class _Read(NamedTuple):
     share: Share
     log: PartitionLog
     records: bytes | memoryview
-    end_offset: int
-    """No batch from here on may be seen."""
+    is_committed: bool
+    """Whether records of aborted transactions are not to be seen."""
+
+
+class _Batch(NamedTuple):
+    """One record batch in the bytes that were read."""
+
+    header: BatchHeader
+    begin: int
+    end: int
 
 
 class _ShareFetch:
@@ -202,7 +210,7 @@ class _ShareFetch:
         if is_committed:
             records = before_offset(records, end_offset)
         if records:
-            self._reads[key] = _Read(share, log, records, end_offset)
+            self._reads[key] = _Read(share, log, records, is_committed)
             self._byte_count += len(records)
 
     def _acquire(self, key: TopicPartitionKey, read: _Read) -> None:
@@ -219,14 +227,21 @@ class _ShareFetch:
             is_exact=request.share_acquire_mode == ACQUIRE_EXACTLY,
             lock_until_ms=context.clock.monotonic_ms() + configs.share_record_lock_duration_ms(group_id),
         )
-        fetched = [batch for batch, _, _ in batches]
+        fetched = [FetchedBatch(each.header.base_offset, each.header.last_offset) for each in batches]
         acquired = context.shares.acquire(read.share, fetched, asked)
+        if acquired and read.is_committed and read.log.aborted_transactions:
+            aborted = _aborted(read.log, batches)
+            acquired = context.shares.archive(read.share, acquired, aborted, asked.member_id)
         if not acquired:
             return
         first_offset, last_offset = acquired[0].first_offset, acquired[-1].last_offset
-        held = [each for each in batches if first_offset <= each[0].last_offset and each[0].base_offset <= last_offset]
+        held = [
+            each
+            for each in batches
+            if first_offset <= each.header.last_offset and each.header.base_offset <= last_offset
+        ]
         result = self._result(key)
-        result.records = memoryview(read.records)[held[0][1] : held[-1][2]]
+        result.records = memoryview(read.records)[held[0].begin : held[-1].end]
         result.acquired_records = [
             AcquiredRecords(each.first_offset, each.last_offset, each.delivery_count) for each in acquired
         ]
@@ -272,7 +287,23 @@ def _fail_acknowledgement(result: PartitionData, error: KafkaError) -> None:
         result.acknowledge_error_code, result.acknowledge_error_message = error.code, str(error) or None
 
 
-def _batches(records: bytes | memoryview) -> list[tuple[FetchedBatch, int, int]]:
+def _aborted(log: PartitionLog, batches: list[_Batch]) -> list[FetchedBatch]:
+    """Those of the batches that an aborted transaction has written."""
+    first_offset, end_offset = batches[0].header.base_offset, batches[-1].header.last_offset + 1
+    transactions = log.aborted_transactions.overlapping(first_offset, end_offset)
+    return [
+        FetchedBatch(header.base_offset, header.last_offset)
+        for header, _, _ in batches
+        if header.is_transactional
+        and not header.is_control
+        and any(
+            each.producer_id == header.producer_id and each.first_offset <= header.base_offset <= each.last_offset
+            for each in transactions
+        )
+    ]
+
+
+def _batches(records: bytes | memoryview) -> list[_Batch]:
     """The whole batches by their headers: offsets, and where in the bytes they begin and end."""
     found = []
     at = 0
@@ -281,8 +312,7 @@ def _batches(records: bytes | memoryview) -> list[tuple[FetchedBatch, int, int]]
         end = at + LOG_OVERHEAD_BYTES + length
         if end > len(records):
             break
-        header = read_header(records, at)
-        found.append((FetchedBatch(header.base_offset, header.last_offset), at, end))
+        found.append(_Batch(read_header(records, at), at, end))
         at = end
     return found
 

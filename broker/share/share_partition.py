@@ -354,6 +354,15 @@ class SharePartition:
         self.end_offset = max(self.end_offset, self.start_offset)
 
 
+def without(each: OffsetRange, first_offset: int, last_offset: int) -> list[OffsetRange]:
+    """What is left of a range, in up to two parts, when these offsets are taken out."""
+    parts = (
+        each._replace(last_offset=min(each.last_offset, first_offset - 1)),
+        each._replace(first_offset=max(each.first_offset, last_offset + 1)),
+    )
+    return [part for part in parts if part.first_offset <= part.last_offset]
+
+
 def _last_offset(each: OffsetRange) -> int:
     return each.last_offset
 

@@ -17,7 +17,15 @@ from broker.groups.deadlines import Deadline, DeadlineQueue, Now
 from broker.log.waiters import Waiters
 from broker.protocol.primitives import DecodeError
 from broker.share.group_configs import GroupConfigs
-from broker.share.share_partition import NOT_STARTED, Acknowledgement, Asked, FetchedBatch, OffsetRange, SharePartition
+from broker.share.share_partition import (
+    NOT_STARTED,
+    Acknowledgement,
+    Asked,
+    FetchedBatch,
+    OffsetRange,
+    SharePartition,
+    without,
+)
 from broker.share.state_log import SHARE_STATE_TOPIC, ShareStateLog
 from broker.share.state_records import SavedShare, ShareKey, replay, snapshot_record, tombstone, update_record
 
@@ -163,6 +171,17 @@ class Shares:
         if acquired:
             self._set_lock(share)
         return acquired
+
+    def archive(
+        self, share: Share, acquired: Sequence[OffsetRange], aborted: Sequence[FetchedBatch], member_id: str
+    ) -> list[OffsetRange]:
+        """Archive what a member has just got of aborted transactions; return what is left for it."""
+        left = list(acquired)
+        for batch in aborted:
+            share.at.archive_acquired(batch.base_offset, batch.last_offset, member_id)
+            left = [part for each in left for part in without(each, batch.base_offset, batch.last_offset)]
+        self._set_lock(share)
+        return left
 
     def acknowledge(self, key: ShareKey, member_id: str, acknowledgements: Sequence[Acknowledgement], now: Now) -> None:
         """Take in what a member says of a partition; it is in the log when this returns.

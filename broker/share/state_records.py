@@ -17,7 +17,7 @@ from broker.protocol.messages.share_state_records import (
     StateBatch,
 )
 from broker.protocol.primitives import DecodeError
-from broker.share.share_partition import NOT_STARTED, OffsetRange, RecordState, SharePartition
+from broker.share.share_partition import NOT_STARTED, OffsetRange, RecordState, SharePartition, without
 
 LEADER_EPOCH: Final = 0  # this broker leads every partition for good
 _KEYS: Final[dict[int, type[ShareSnapshotKey | ShareUpdateKey]]] = {
@@ -122,15 +122,7 @@ def _overlaid(below: list[OffsetRange], above: list[OffsetRange], start_offset: 
     for each in below:
         pieces = [each]
         for over in above:
-            pieces = [
-                piece
-                for part in pieces
-                for piece in (
-                    part._replace(last_offset=min(part.last_offset, over.first_offset - 1)),
-                    part._replace(first_offset=max(part.first_offset, over.last_offset + 1)),
-                )
-                if piece.first_offset <= piece.last_offset
-            ]
+            pieces = [part for piece in pieces for part in without(piece, over.first_offset, over.last_offset)]
         kept += pieces
     return sorted({each for each in kept if each.last_offset >= start_offset})
 
