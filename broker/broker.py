@@ -31,6 +31,7 @@ from broker.recoverer import Recoverer
 from broker.security.listener_security import listener_security
 from broker.security.security import Security
 from broker.server import Server
+from broker.share import SHARE_STATE_TOPIC, GroupConfigs, Shares, ShareSessions, ShareStateLog
 from broker.slices import in_slices
 from broker.transactions import TRANSACTIONS_TOPIC, HangingTransactions, Markers, TransactionCoordinator, TransactionLog
 
@@ -143,7 +144,13 @@ class Broker:
         self._producer_ids = ProducerIds(self._folder)
         self._producer_ids.open()
         self._fetch_sessions = FetchSessions(config.max_incremental_fetch_session_cache_slots)
-        self._groups = GroupCoordinator(OffsetStore(self._offsets_log()), config, self._topics)
+        self._shares = Shares(
+            self._share_state_log(),
+            GroupConfigs(config),
+            updates_per_snapshot=config.share_coordinator_snapshot_update_records_per_snapshot,
+        )
+        self._share_sessions = ShareSessions(config.group_share_max_share_sessions)
+        self._groups = GroupCoordinator(OffsetStore(self._offsets_log()), config, self._topics, self._shares)
         self._security = Security(self._folder, config)
         self._security.open()
         self._security.on_handlers_change = self.server.routes.clear
@@ -173,6 +180,8 @@ class Broker:
             producer_ids=self._producer_ids,
             transactions=self._transactions,
             fetch_sessions=self._fetch_sessions,
+            shares=self._shares,
+            share_sessions=self._share_sessions,
             listener=listener,
             client_host=client_host,
             login=self._listener_security[listener.name].new_login(self._security.users, self._clock)
@@ -236,10 +245,28 @@ class Broker:
         )
         return TransactionLog(existing=existing, ensure=ensure)
 
+    def _share_state_log(self) -> ShareStateLog:
+        """The topic of share groups' state, made with the first share group, with Kafka's configs for it."""
+        config = self.config
+        existing, ensure = self._internal_topic(
+            SHARE_STATE_TOPIC,
+            config.share_coordinator_state_topic_num_partitions,
+            config.share_coordinator_state_topic_segment_bytes,
+            "uncompressed",
+            # An update says only what has changed, so compaction would lose some: what is old is deleted instead.
+            {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"},
+        )
+        return ShareStateLog(existing=existing, ensure=ensure)
+
     def _internal_topic(
-        self, name: str, partition_count: int, segment_bytes: int, compression_type: str
+        self,
+        name: str,
+        partition_count: int,
+        segment_bytes: int,
+        compression_type: str,
+        cleanup: dict[str, str] | None = None,
     ) -> tuple[_FindLogs, _FindLogs]:
-        """Two ways to get the logs of a compacted topic of ours: as it is, and made if need be."""
+        """Two ways to get the logs of an internal topic, compacted by default: as it is, and made if need be."""
 
         def existing() -> list[PartitionLog]:
             return self._topics.partitions(name) if name in self._topics else []
@@ -250,7 +277,7 @@ class Broker:
                     name,
                     partition_count=partition_count,
                     configs={
-                        "cleanup.policy": "compact",
+                        **(cleanup or {"cleanup.policy": "compact"}),
                         "compression.type": compression_type,
                         "segment.bytes": str(segment_bytes),
                     },

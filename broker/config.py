@@ -38,15 +38,18 @@ CAUDAL_BROKER_CONFIGS: Final = {
 """Settings of ours that Kafka has no name for: when appended bytes are forced to disk, what is logged, where metrics
 are served, how many partitions there may be."""
 
-# Differs from Kafka: rebalances start at once, offsets live in one partition and transactions too, the node id may be
-# left out, the accept queue is longer and the broker listens on loopback only, because one node on one machine is the
-# case to be good at.
+# Differs from Kafka: rebalances start at once, offsets live in one partition, transactions and share states too, the
+# node id may be left out, the accept queue is longer and the broker listens on loopback only, because one node on one
+# machine is the case to be good at.
 CAUDAL_DEFAULTS: Final = {
     "group.initial.rebalance.delay.ms": "0",
     "listeners": "PLAINTEXT://127.0.0.1:9092",
     "node.id": "0",
     "offsets.topic.num.partitions": "1",
     "offsets.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "share.coordinator.state.topic.num.partitions": "1",
+    "share.coordinator.state.topic.replication.factor": "1",
     "transaction.state.log.min.isr": "1",
     "transaction.state.log.num.partitions": "1",
     "transaction.state.log.replication.factor": "1",
@@ -76,6 +79,7 @@ _CHOICES: Final = {
 _LIST_CHOICES: Final = {
     # Differs from Kafka: assignors of one's own are not loaded, because a Java class cannot be.
     "group.consumer.assignors": ("uniform", "range"),
+    "group.share.assignors": ("simple",),
 }
 
 _AT_LEAST: Final = {
@@ -91,6 +95,24 @@ _AT_LEAST: Final = {
     "group.max.session.timeout.ms": 1,
     "group.max.size": 1,
     "group.min.session.timeout.ms": 1,
+    "group.share.assignment.interval.ms": 0,
+    "group.share.delivery.count.limit": 2,
+    "group.share.heartbeat.interval.ms": 1,
+    "group.share.max.delivery.count.limit": 2,
+    "group.share.max.heartbeat.interval.ms": 1,
+    "group.share.max.partition.max.record.locks": 100,
+    "group.share.max.record.lock.duration.ms": 1_000,
+    "group.share.max.session.timeout.ms": 1,
+    "group.share.max.share.sessions": 1,
+    "group.share.max.size": 1,
+    "group.share.min.delivery.count.limit": 2,
+    "group.share.min.heartbeat.interval.ms": 1,
+    "group.share.min.partition.max.record.locks": 100,
+    "group.share.min.record.lock.duration.ms": 1_000,
+    "group.share.min.session.timeout.ms": 1,
+    "group.share.partition.max.record.locks": 100,
+    "group.share.record.lock.duration.ms": 1_000,
+    "group.share.session.timeout.ms": 1,
     "log.cleaner.backoff.ms": 0,
     "log.flush.offset.checkpoint.interval.ms": 0,
     "log.index.interval.bytes": 0,
@@ -110,6 +132,9 @@ _AT_LEAST: Final = {
     "offsets.topic.segment.bytes": 1,
     "producer.id.expiration.ms": 1,
     "sasl.server.max.receive.size": 1,
+    "share.coordinator.snapshot.update.records.per.snapshot": 0,
+    "share.coordinator.state.topic.num.partitions": 1,
+    "share.coordinator.state.topic.segment.bytes": 1,
     "socket.listen.backlog.size": 1,
     "socket.request.max.bytes": 1,
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1,
@@ -199,6 +224,24 @@ class BrokerConfig:
     group_max_session_timeout_ms: int = 1_800_000
     group_max_size: int = 2**31 - 1
     group_min_session_timeout_ms: int = 6_000
+    group_share_assignment_interval_ms: int = 1_000
+    group_share_delivery_count_limit: int = 5
+    group_share_heartbeat_interval_ms: int = 5_000
+    group_share_max_delivery_count_limit: int = 10
+    group_share_max_heartbeat_interval_ms: int = 15_000
+    group_share_max_partition_max_record_locks: int = 4_000
+    group_share_max_record_lock_duration_ms: int = 60_000
+    group_share_max_session_timeout_ms: int = 60_000
+    group_share_max_share_sessions: int = 2_000
+    group_share_max_size: int = 200
+    group_share_min_delivery_count_limit: int = 2
+    group_share_min_heartbeat_interval_ms: int = 5_000
+    group_share_min_partition_max_record_locks: int = 100
+    group_share_min_record_lock_duration_ms: int = 15_000
+    group_share_min_session_timeout_ms: int = 45_000
+    group_share_partition_max_record_locks: int = 2_000
+    group_share_record_lock_duration_ms: int = 30_000
+    group_share_session_timeout_ms: int = 45_000
     log_cleaner_backoff_ms: int = 15_000
     log_cleaner_dedupe_buffer_size: int = 134_217_728
     log_cleaner_enable: bool = True
@@ -218,6 +261,9 @@ class BrokerConfig:
     producer_id_expiration_ms: int = 86_400_000
     queued_max_request_bytes: int = -1
     sasl_server_max_receive_size: int = 524_288
+    share_coordinator_snapshot_update_records_per_snapshot: int = 500
+    share_coordinator_state_topic_num_partitions: int = 1
+    share_coordinator_state_topic_segment_bytes: int = 104_857_600
     socket_listen_backlog_size: int = 1_024
     socket_request_max_bytes: int = 104_857_600
     super_users: str = ""
@@ -262,7 +308,36 @@ def broker_config(given: Mapping[str, str]) -> BrokerConfig:
         text = given.get(name) or definition.default
         value = None if text is None else typed_value(definition, text)
         typed[attribute] = tuple(value) if isinstance(value, list) else value
-    return BrokerConfig(**typed, listeners=_listeners(given), given=dict(given))
+    config = BrokerConfig(**typed, listeners=_listeners(given), given=dict(given))
+    check_share_limits(config)
+    return config
+
+
+SHARE_LIMITS: Final = (
+    "delivery.count.limit",
+    "heartbeat.interval.ms",
+    "partition.max.record.locks",
+    "record.lock.duration.ms",
+    "session.timeout.ms",
+)
+"""Settings of share groups (`group.share.…`) with a `min` and a `max` beside them, between which they must be."""
+
+
+def check_share_limits(config: BrokerConfig) -> None:
+    """Whether the settings of share groups fit together (KIP-932). Raises ConfigError."""
+    for name in SHARE_LIMITS:
+        value, low, high = (
+            getattr(config, f"group_share_{bound}{name.replace('.', '_')}") for bound in ("", "min_", "max_")
+        )
+        if high < low:
+            raise ConfigError(f"group.share.max.{name}={high}: expected at least group.share.min.{name}={low}")
+        if not low <= value <= high:
+            raise ConfigError(
+                f"group.share.{name}={value}: expected a number from group.share.min.{name}={low} to "
+                f"group.share.max.{name}={high}"
+            )
+    if config.group_share_heartbeat_interval_ms >= config.group_share_session_timeout_ms:
+        raise ConfigError("group.share.heartbeat.interval.ms: expected less than group.share.session.timeout.ms")
 
 
 def nearest_name(name: str) -> str | None:

@@ -300,6 +300,12 @@ class Connection:
                 return Pending(route, correlation_id, response, started_ns, pending_ns)
         return self.encode(route, correlation_id, response, started_ns)
 
+    def closed(self) -> None:
+        """The peer has gone: let go of what was kept for this connection."""
+        on_close, self._context.on_close = self._context.on_close, None
+        if on_close is not None:
+            on_close()
+
     def encode(self, route: Route, correlation_id: int, response: Any, started_ns: int) -> Chunks:
         """A response, or the exception that took its place, as bytes to send. Raises BadRequest when it has no form.
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from broker.producer_ids import ProducerIds
     from broker.security.login import Login
     from broker.security.security import Security
+    from broker.share import Shares, ShareSessions
     from broker.transactions import TransactionCoordinator
 
 log = logging.getLogger("broker.dispatch")
@@ -95,6 +96,8 @@ class RequestContext:
     producer_ids: ProducerIds
     transactions: TransactionCoordinator
     fetch_sessions: FetchSessions
+    shares: Shares
+    share_sessions: ShareSessions
 
     # The connection.
     listener: Listener
@@ -111,6 +114,8 @@ class RequestContext:
     """Of the listener: where logins are counted."""
     fetch_session_id: int = 0
     """The fetch session that was begun on this connection, where there is an authorizer."""
+    on_close: Callable[[], None] | None = None
+    """Called when the connection is gone; set by share sessions, which end with it."""
 
     # This request.
     api_version: int = 0

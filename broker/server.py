@@ -301,6 +301,8 @@ class ClientProtocol(asyncio.BufferedProtocol):
         elif self._pending is not None and isinstance(self._pending.response, DelayedResponse):
             self._pending.response.on_abandon()
         self._pending = None
+        if self._connection is not None:
+            self._connection.closed()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._reader.space()

@@ -44,7 +44,7 @@ Assignor: TypeAlias = Callable[[GroupSpec], dict[str, frozenset[TopicPartition]]
 def assign_uniform(spec: GroupSpec) -> dict[str, frozenset[TopicPartition]]:
     """Counts as even as the subscriptions allow by moving single partitions; what need not move stays where it was."""
     owned = _retained(spec)
-    classes = _topics_by_subscribers(spec)
+    classes = topics_by_subscribers(spec)
     taken = {partition for partitions in owned.values() for partition in partitions}
     for members, topics in classes:
         free = [each for each in _partitions(topics, spec.partition_counts) if each not in taken]
@@ -99,7 +99,7 @@ def _retained(spec: GroupSpec) -> dict[str, set[TopicPartition]]:
     return owned
 
 
-def _topics_by_subscribers(spec: GroupSpec) -> list[_Class]:
+def topics_by_subscribers(spec: GroupSpec) -> list[_Class]:
     """Topics with the same subscribers together, those with the fewest first: they have the least choice."""
     readers: dict[bytes, list[str]] = {}
     for member_id in sorted(spec.subscriptions):

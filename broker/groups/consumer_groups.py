@@ -16,6 +16,7 @@ from broker.groups.consumer_group import ConsumerGroup
 from broker.groups.consumer_member import JOIN_EPOCH, LEAVE_EPOCH, STATIC_LEAVE_EPOCH
 from broker.groups.consumer_records import is_epoch_key
 from broker.groups.records import group_tombstone
+from broker.groups.share_group import ShareGroup
 from broker.protocol.messages import consumer_group_describe as described
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class ConsumerGroups:
 
     def __init__(
         self,
-        groups: MutableMapping[str, ClassicGroup | ConsumerGroup],
+        groups: MutableMapping[str, ClassicGroup | ConsumerGroup | ShareGroup],
         *,
         store: OffsetStore,
         config: BrokerConfig,
@@ -74,9 +75,9 @@ class ConsumerGroups:
         group = self._groups.get(request.group_id)
         if isinstance(group, ConsumerGroup):
             return group.heartbeat(request, client=client, now=now)
-        if request.member_epoch != JOIN_EPOCH:
-            if group is None:
-                raise GroupIdNotFound(f"Consumer group {request.group_id} not found.")
+        if request.member_epoch != JOIN_EPOCH and group is None:
+            raise GroupIdNotFound(f"Consumer group {request.group_id} not found.")
+        if request.member_epoch != JOIN_EPOCH or isinstance(group, ShareGroup):
             raise _no_consumer_group(request.group_id)
         return self._join_new(group, request, client, now)
 

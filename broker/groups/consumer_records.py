@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeAlias
 
 from broker.groups.assignors import TopicPartition
 from broker.groups.consumer_member import ClassicPart, ConsumerMember, MemberState, PartitionEpochs
 from broker.groups.members import Client, SupportedProtocol
 from broker.groups.records import OffsetsRecord
-from broker.protocol.codec import decode, encode
+from broker.groups.typed_records import TYPE_BYTES as _TYPE_BYTES
+from broker.groups.typed_records import record_of as _record
+from broker.groups.typed_records import value_of as _value
+from broker.protocol.codec import decode
 from broker.protocol.messages.consumer_offsets import (
     ClassicMemberMetadata,
     ClassicProtocol,
@@ -33,10 +36,7 @@ from broker.protocol.messages.consumer_offsets import (
     TopicPartitions,
 )
 from broker.protocol.messages.consumer_offsets import TopicPartition as TopicPartitionIndexes
-from broker.protocol.primitives import DecodeError, Message
-
-_TYPE_BYTES: Final = 2
-_Value = TypeVar("_Value", bound=Message)
+from broker.protocol.primitives import DecodeError
 
 _AnyKey: TypeAlias = (
     ConsumerGroupMetadataKey
@@ -293,15 +293,3 @@ def _read_epochs(saved: list[TopicPartitions], member_epoch: int) -> dict[TopicP
             each.partitions, each.assignment_epochs or [member_epoch] * len(each.partitions), strict=False
         )
     }
-
-
-def _record(key: Message, value: Message | None) -> OffsetsRecord:
-    raw_key = key.API_KEY.to_bytes(_TYPE_BYTES) + encode(key, 0)
-    return OffsetsRecord(raw_key, None if value is None else b"\0\0" + encode(value, 0))
-
-
-def _value(type_: type[_Value], raw: bytes) -> _Value:
-    version = int.from_bytes(raw[:_TYPE_BYTES], signed=True)
-    if version not in type_.VERSIONS:
-        raise DecodeError(f"{type_.__name__} has version {version}, known are {type_.VERSIONS}")
-    return decode(type_, version, raw, _TYPE_BYTES)

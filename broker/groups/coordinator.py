@@ -11,7 +11,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from broker.errors import (
     NONE,
@@ -20,6 +20,7 @@ from broker.errors import (
     GroupIdNotFound,
     GroupSubscribedToTopic,
     IllegalGeneration,
+    InconsistentGroupProtocol,
     InvalidGroupId,
     InvalidSessionTimeout,
     KafkaError,
@@ -46,6 +47,11 @@ from broker.groups.consumer_records import SavedConsumerGroup, replay
 from broker.groups.deadlines import DeadlineQueue, Now
 from broker.groups.members import Client, JoinReply, SyncReply
 from broker.groups.offsets import OFFSETS_TOPIC, OffsetStore, PartitionOffset, WhenDurable
+from broker.groups.share_group import ShareGroup
+from broker.groups.share_groups import ShareGroups
+from broker.groups.share_records import SavedShareGroup
+from broker.groups.share_records import replay as replay_share_groups
+from broker.groups.share_states import NoShareStates, ShareStates
 from broker.groups.subscribed_topics import NoTopics
 from broker.protocol.messages.join_group import JoinGroupResponse
 from broker.protocol.messages.leave_group import MemberResponse
@@ -66,12 +72,17 @@ if TYPE_CHECKING:
     from broker.protocol.messages.heartbeat import HeartbeatRequest
     from broker.protocol.messages.join_group import JoinGroupRequest
     from broker.protocol.messages.leave_group import MemberIdentity
+    from broker.protocol.messages.share_group_heartbeat import ShareGroupHeartbeatRequest, ShareGroupHeartbeatResponse
     from broker.protocol.messages.sync_group import SyncGroupRequest
 
 log = logging.getLogger("broker.groups")
 
 CLASSIC_GROUP_TYPE: Final = "classic"
 CONSUMER_GROUP_TYPE: Final = "consumer"
+SHARE_GROUP_TYPE: Final = "share"
+
+AnyGroup: TypeAlias = ClassicGroup | ConsumerGroup | ShareGroup
+
 _OFFSETS_PER_STEP: Final = 2_000
 """How many offsets one tick looks at for expiry, so that many groups do not hold up the event loop."""
 
@@ -92,10 +103,16 @@ _WRITE_ERRORS: Final[Mapping[type[KafkaError], type[KafkaError]]] = {
 class GroupCoordinator:
     """All groups. Methods raise KafkaError to refuse a request, as the protocol's error code."""
 
-    def __init__(self, store: OffsetStore, config: BrokerConfig, topics: KnownTopics | None = None) -> None:
+    def __init__(
+        self,
+        store: OffsetStore,
+        config: BrokerConfig,
+        topics: KnownTopics | None = None,
+        shares: ShareStates | None = None,
+    ) -> None:
         self._store = store
         self._config = config
-        self._groups: dict[str, ClassicGroup | ConsumerGroup] = {}
+        self._groups: dict[str, AnyGroup] = {}
         self._deadlines = DeadlineQueue()
         self._consumer_groups = ConsumerGroups(
             self._groups,
@@ -106,6 +123,15 @@ class GroupCoordinator:
             new_classic=self._new_classic,
         )
         self._assignments_given = 0
+        self._shares: ShareStates = NoShareStates() if shares is None else shares
+        self.share_groups = ShareGroups(
+            self._groups,
+            store=store,
+            config=config,
+            topics=NoTopics() if topics is None else topics,
+            deadlines=self._deadlines,
+            shares=self._shares,
+        )
         self._retention = self._deadlines.deadline(self._begin_expiry)
         self._last_round = Now(0, 0)
         """When the last round of expiry began, or the groups were loaded."""
@@ -123,11 +149,21 @@ class GroupCoordinator:
         """As `load`, but yields every few milliseconds so that other work can go on meanwhile."""
         saved: dict[str, GroupMetadataValue] = {}
         consumer_records: list[tuple[bytes, bytes]] = []
-        yield from self._store.load(saved.__setitem__, lambda key, value: consumer_records.append((key, value)))
+        share_records: list[tuple[bytes, bytes]] = []
+        yield from self._store.load(
+            saved.__setitem__,
+            lambda key, value: consumer_records.append((key, value)),
+            lambda key, value: share_records.append((key, value)),
+        )
+        yield from self._shares.load_in_steps()
         consumer_groups: dict[str, SavedConsumerGroup] = {}
         for unreadable in replay(consumer_groups, consumer_records):
             log.error("record of %s cannot be read error=%s", OFFSETS_TOPIC, unreadable)
         self._consumer_groups.restore(consumer_groups, now)
+        share_groups: dict[str, SavedShareGroup] = {}
+        for unreadable in replay_share_groups(share_groups, share_records):
+            log.error("record of %s cannot be read error=%s", OFFSETS_TOPIC, unreadable)
+        self.share_groups.restore(share_groups, now)
         for group_id in self._store.group_ids():
             self._groups.setdefault(group_id, self._new_classic(group_id))
         for group_id, value in saved.items():
@@ -150,6 +186,8 @@ class GroupCoordinator:
             if not config.group_min_session_timeout_ms <= timeout_ms <= config.group_max_session_timeout_ms:
                 raise InvalidSessionTimeout(f"session timeout of {timeout_ms} ms is outside the broker's limits")
             known = self._groups.get(request.group_id)
+            if isinstance(known, ShareGroup):
+                raise InconsistentGroupProtocol(f"group '{request.group_id}' is a share group")
             if isinstance(known, ConsumerGroup):
                 if not known.is_empty:
                     reply(
@@ -199,7 +237,7 @@ class GroupCoordinator:
         group = self._groups.get(group_id)
         if isinstance(group, ConsumerGroup):
             return classic_members.leave(group, leaving, now)
-        if group is not None:
+        if isinstance(group, ClassicGroup):
             return group.leave(leaving, now)
         return [
             MemberResponse(
@@ -218,6 +256,17 @@ class GroupCoordinator:
         self._check_served()
         try:
             return self._consumer_groups.heartbeat(request, client=client, now=now)
+        except KafkaError as error:
+            raise _for_members(error) from error
+
+    def share_heartbeat(
+        self, request: ShareGroupHeartbeatRequest, *, client: Client, now: Now
+    ) -> ShareGroupHeartbeatResponse:
+        """ShareGroupHeartbeat: join, stay in or leave a share group."""
+        self.share_groups.check(request)
+        self._check_served()
+        try:
+            return self.share_groups.heartbeat(request, client=client, now=now)
         except KafkaError as error:
             raise _for_members(error) from error
 
@@ -243,6 +292,8 @@ class GroupCoordinator:
         self._check_served()
         group = self._groups.get(group_id)
         stale: list[int] | None = None
+        if isinstance(group, ShareGroup):
+            raise GroupIdNotFound(f"Group {group_id} is not a consumer group.")
         if isinstance(group, ConsumerGroup):
             stale = group.commit_errors(commits, member_id=member_id, epoch=generation_id, api_version=api_version)
         elif group is not None:
@@ -294,6 +345,8 @@ class GroupCoordinator:
         """
         self._check_group_id(group_id)
         group = self._groups.get(group_id)
+        if isinstance(group, ShareGroup):
+            raise GroupIdNotFound(f"Group {group_id} is not a consumer group.")
         if group is None:
             if generation_id >= 0:
                 raise IllegalGeneration(f"there is no group '{group_id}'")
@@ -366,6 +419,8 @@ class GroupCoordinator:
         """
         self._check_group_id(group_id)
         group = self._known(group_id)
+        if isinstance(group, ShareGroup):
+            raise GroupIdNotFound(f"Group {group_id} is not a consumer group.")
         if not group.is_empty and not group.uses_consumer_protocol:
             raise NonEmptyGroup(f"group '{group_id}' has members")
         free = [(topic, partition) for topic, partition in partitions if not group.is_subscribed_to(topic)]
@@ -379,6 +434,8 @@ class GroupCoordinator:
         """Delete what groups committed for topics that are gone; the whole store if its own topic is."""
         if OFFSETS_TOPIC in topics:
             self._store.forget_all()
+        self._shares.topics_deleted(topics)
+        self.share_groups.topics_deleted(now)
         for group_id in self._store.group_ids():
             committed = self._store.of_group(group_id)
             gone = [(topic, partition) for topic in topics for partition in committed.get(topic, ())]
@@ -394,7 +451,7 @@ class GroupCoordinator:
         """DescribeGroups; raises GroupIdNotFound, for a consumer group too."""
         self._check_served()
         group = self._known(group_id)
-        if isinstance(group, ConsumerGroup):
+        if not isinstance(group, ClassicGroup):
             raise GroupIdNotFound(f"Group {group_id} is not a classic group.")
         return group.describe()
 
@@ -438,17 +495,22 @@ class GroupCoordinator:
 
     def next_deadline_ms(self) -> int | None:
         """When `tick` is needed next, on the monotonic clock (0: at once); None: not until a request has come."""
-        return 0 if self._to_expire else self._deadlines.next_ms()
+        if self._to_expire:
+            return 0
+        nexts = [at_ms for at_ms in (self._deadlines.next_ms(), self._shares.next_deadline_ms()) if at_ms is not None]
+        return min(nexts, default=None)
 
     def tick(self, now: Now) -> None:
         """Expire members, finish rebalances whose time is up, expire offsets."""
         self._deadlines.run_due(now)
+        self._shares.tick(now)
         if self._to_expire:
             self._expire_some(now)
 
     def close(self) -> None:
         """Answer every waiting JoinGroup and SyncGroup, and all requests from now on, with NOT_COORDINATOR."""
         self._refusal = NotCoordinator
+        self._shares.close()
         for group in self._groups.values():
             group.close()
         self._retention.cancel()
@@ -467,7 +529,7 @@ class GroupCoordinator:
 
     def _of_member(self, group_id: str, member_id: str) -> ClassicGroup | ConsumerGroup:
         group = self._groups.get(group_id)
-        if group is None:
+        if group is None or isinstance(group, ShareGroup):
             raise UnknownMemberId(f"no group '{group_id}', so no member '{member_id}' in it")
         return group
 
@@ -476,13 +538,13 @@ class GroupCoordinator:
         assert isinstance(group, ClassicGroup), "consumer groups are asked apart"
         return group
 
-    def _known(self, group_id: str) -> ClassicGroup | ConsumerGroup:
+    def _known(self, group_id: str) -> AnyGroup:
         group = self._groups.get(group_id)
         if group is None:
             raise GroupIdNotFound(f"Group {group_id} not found.")
         return group
 
-    def _find_or_create(self, group_id: str) -> ClassicGroup | ConsumerGroup:
+    def _find_or_create(self, group_id: str) -> AnyGroup:
         return self._groups.get(group_id) or self._put_classic(group_id)
 
     def _put_classic(self, group_id: str) -> ClassicGroup:
@@ -499,8 +561,10 @@ class GroupCoordinator:
         except KafkaError as error:
             raise _for_members(error) from error
 
-    def _forget(self, group: ClassicGroup | ConsumerGroup, now: Now) -> None:
-        others = group.tombstones() if isinstance(group, ConsumerGroup) else ()
+    def _forget(self, group: AnyGroup, now: Now) -> None:
+        others = () if isinstance(group, ClassicGroup) else group.tombstones()
+        if isinstance(group, ShareGroup):
+            self.share_groups.deleted(group.group_id, now)
         self._store.delete_group(group.group_id, now, others)
         group.close()
         del self._groups[group.group_id]
@@ -524,8 +588,8 @@ class GroupCoordinator:
         looked_at = 0
         while self._to_expire and looked_at < _OFFSETS_PER_STEP:
             group = self._groups.get(self._to_expire.popleft())
-            if group is None:
-                continue
+            if group is None or isinstance(group, ShareGroup):
+                continue  # share groups stay until they are deleted, as in Kafka
             looked_at += 1 + sum(map(len, self._store.of_group(group.group_id).values()))
             try:
                 self._expire_offsets(group, now)
@@ -560,12 +624,14 @@ class GroupCoordinator:
         return now.wall_ms - since_ms >= self._config.offsets_retention_minutes * 60_000
 
 
-def _type_of(group: ClassicGroup | ConsumerGroup) -> str:
+def _type_of(group: AnyGroup) -> str:
+    if isinstance(group, ShareGroup):
+        return SHARE_GROUP_TYPE
     return CONSUMER_GROUP_TYPE if isinstance(group, ConsumerGroup) else CLASSIC_GROUP_TYPE
 
 
-def _protocol_type(group: ClassicGroup | ConsumerGroup) -> str:
-    return CONSUMER_GROUP_TYPE if isinstance(group, ConsumerGroup) else group.protocol_type or ""
+def _protocol_type(group: AnyGroup) -> str:
+    return group.protocol_type or "" if isinstance(group, ClassicGroup) else _type_of(group)
 
 
 def _check_transactional_commit(

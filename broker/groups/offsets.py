@@ -25,6 +25,7 @@ from broker.groups.records import (
     read_key,
     read_offset,
 )
+from broker.groups.share_records import is_share_group_key
 from broker.protocol.messages.consumer_offsets import GroupMetadataValue, OffsetCommitKey
 from broker.protocol.primitives import DecodeError
 
@@ -111,10 +112,12 @@ class OffsetStore:
         self,
         on_group: Callable[[str, GroupMetadataValue], None],
         on_consumer_group: Callable[[bytes, bytes], None] | None = None,
+        on_share_group: Callable[[bytes, bytes], None] | None = None,
     ) -> Iterator[None]:
         """Replay the log; `on_group` gets every group that has a metadata record.
 
-        `on_consumer_group` gets the live records (key and value) that KIP-848 groups are kept in.
+        `on_consumer_group` gets the live records (key and value) that KIP-848 groups are kept in, `on_share_group`
+        those of share groups.
 
         Yields from time to time, so that a caller with other work can go about it. A record that cannot be read is
         logged and passed over: one damaged record must not take all groups down.
@@ -131,6 +134,8 @@ class OffsetStore:
             try:
                 if on_consumer_group is not None and is_consumer_group_key(key):
                     on_consumer_group(key, value)
+                elif on_share_group is not None and is_share_group_key(key):
+                    on_share_group(key, value)
                 else:
                     self._replay(key, value, on_group)
             except DecodeError as error:

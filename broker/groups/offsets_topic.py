@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from broker.errors import CorruptMessage
-from broker.groups.offsets import OFFSETS_TOPIC, OpenTransaction, WhenDurable
+from broker.groups.offsets import OpenTransaction, WhenDurable
 from broker.groups.records import OffsetsRecord
 from broker.protocol.record_batch import (
     NO_PRODUCER_ID,
@@ -119,7 +119,7 @@ def _records_of(partition: PartitionLog, still_open: list[OpenTransaction]) -> I
     """
     transactions: dict[int, list[tuple[int, OffsetsRecord]]] = {}
     written_at: dict[bytes, int] = {}  # by key, while there are transactions
-    for batch in _batches_of(partition):
+    for batch in sound_batches(partition):
         header = read_header(batch)
         records = [
             (record.offset, OffsetsRecord(bytes(record.key), None if record.value is None else bytes(record.value)))
@@ -146,7 +146,7 @@ def _records_of(partition: PartitionLog, still_open: list[OpenTransaction]) -> I
         still_open.append(OpenTransaction(producer_id, valid))
 
 
-def _batches_of(partition: PartitionLog) -> Iterator[memoryview]:
+def sound_batches(partition: PartitionLog) -> Iterator[memoryview]:
     """The partition's sound batches; damaged ones are reported and passed over."""
     offset = partition.log_start_offset
     while offset < partition.high_watermark:
@@ -157,10 +157,10 @@ def _batches_of(partition: PartitionLog) -> Iterator[memoryview]:
                 if check_crc(batch, header):
                     yield batch
                 else:
-                    log.error("damaged batch passed over topic=%s offset=%d", OFFSETS_TOPIC, header.base_offset)
+                    log.error("damaged batch passed over topic=%s offset=%d", partition.topic, header.base_offset)
                 offset = header.last_offset + 1
         except CorruptMessage as error:
-            log.error("damaged offset passed over topic=%s offset=%d error=%s", OFFSETS_TOPIC, offset, error)
+            log.error("damaged offset passed over topic=%s offset=%d error=%s", partition.topic, offset, error)
             offset += 1
         if offset == begun_at:
             return  # compaction has left nothing up to the high watermark

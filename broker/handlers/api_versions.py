@@ -27,12 +27,14 @@ METADATA_VERSION_MAX: Final = 30
 FEATURES: Final = {
     METADATA_VERSION: range(METADATA_VERSION_MIN, METADATA_VERSION_MAX + 1),
     "group.version": range(2),
+    "share.version": range(2),
     "transaction.version": range(3),
 }
 """Features with their levels, of which the last is in force.
 
 What Apache Kafka 4.3 announces. Those that clients act upon are announced together with the APIs they stand for, never
-without: group.version with KIP-848, transaction.version 2 with Produce 12, TxnOffsetCommit 5 and EndTxn 5."""
+without: group.version with KIP-848, share.version with KIP-932, transaction.version 2 with Produce 12,
+TxnOffsetCommit 5 and EndTxn 5."""
 
 _SOFTWARE: Final = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
 

@@ -8,6 +8,8 @@ from broker.protocol.api_keys import ApiKey
 from broker.protocol.messages.find_coordinator import Coordinator, FindCoordinatorRequest, FindCoordinatorResponse
 
 MANY_KEYS_VERSION = 4
+SHARE_VERSION = 6
+UUID_CHARS = 22  # base64 without padding
 
 
 class CoordinatorType(IntEnum):
@@ -15,19 +17,25 @@ class CoordinatorType(IntEnum):
 
     GROUP = 0
     TRANSACTION = 1
+    SHARE = 2
 
 
 @handles(ApiKey.FIND_COORDINATOR, versions=range(7))
 def find_coordinator(request: FindCoordinatorRequest, context: RequestContext) -> FindCoordinatorResponse:
-    """Share groups (type 2, KIP-932) have no coordinator here and answer INVALID_REQUEST, as any unknown type does.
+    """Share partitions (type 2, KIP-932) go by `group:topicId:partition`; other keys and types are an INVALID_REQUEST.
 
     v1 transactions · v3 flexible · v4 many keys (KIP-699) · v6 share groups.
     """
     # Differs from Kafka: there is a coordinator from the first request on, because our internal topics are made when
     # they are first written to; Kafka makes them here and answers COORDINATOR_NOT_AVAILABLE meanwhile.
-    is_served = request.key_type in tuple(CoordinatorType)
+    types = tuple(CoordinatorType) if context.api_version >= SHARE_VERSION else tuple(CoordinatorType)[:2]
+    is_served = request.key_type in types
     if context.api_version >= MANY_KEYS_VERSION:
-        answers = [_coordinator(key, is_served, context) for key in request.coordinator_keys]
+        is_share = request.key_type == CoordinatorType.SHARE
+        answers = [
+            _coordinator(key, is_served and (not is_share or is_share_key(key)), context)
+            for key in request.coordinator_keys
+        ]
         return FindCoordinatorResponse(coordinators=answers)
     answer = _coordinator(request.key, is_served, context)
     return FindCoordinatorResponse(
@@ -37,6 +45,13 @@ def find_coordinator(request: FindCoordinatorRequest, context: RequestContext) -
         host=answer.host,
         port=answer.port,
     )
+
+
+def is_share_key(key: str) -> bool:
+    """Whether it names a partition of a share group."""
+    group_id, _, rest = key.partition(":")
+    topic_id, _, partition = rest.rpartition(":")
+    return bool(group_id) and len(topic_id.rpartition(":")[2]) == UUID_CHARS and partition.isdecimal()
 
 
 def _coordinator(key: str, is_served: bool, context: RequestContext) -> Coordinator:

@@ -103,7 +103,7 @@ class Asker:
     """A connection whose context is a bare namespace, for APIs that need no broker."""
 
     def __init__(self) -> None:
-        self.context = SimpleNamespace(api_version=0, client_id="", security=None)
+        self.context = SimpleNamespace(api_version=0, client_id="", security=None, on_close=None)
         self.connection = Connection(self.context, Routes())
 
     def ask(self, key: int, version: int, message, client_id: str | None = "tester"):

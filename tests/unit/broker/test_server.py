@@ -96,7 +96,9 @@ class Client:
 
 def make_server(config: BrokerConfig | None = None) -> Server:
     def context(listener, client_host):
-        return SimpleNamespace(api_version=0, client_id="", listener=listener, client_host=client_host, security=None)
+        return SimpleNamespace(
+            api_version=0, client_id="", listener=listener, client_host=client_host, security=None, on_close=None
+        )
 
     return Server(config or BrokerConfig(), context)
 
@@ -279,7 +281,7 @@ async def test_idle_connections_are_closed_but_not_those_that_wait(waiting):
 def test_a_wildcard_listener_tells_the_address_the_client_dialled():
     server = make_server()
     seen = []
-    server.new_context = lambda listener, host: seen.append(listener) or SimpleNamespace(security=None)
+    server.new_context = lambda listener, host: seen.append(listener) or SimpleNamespace(security=None, on_close=None)
     Client(server, replace(LISTENER, host="", advertised_host=""), local="10.1.2.3")
     Client(server, replace(LISTENER, host="", advertised_host="kafka.example.org"), local="10.1.2.3")
     assert [listener.advertised_host for listener in seen] == ["10.1.2.3", "kafka.example.org"]

@@ -17,6 +17,7 @@ from broker.metadata.dynamic_configs import DynamicConfigs
 from broker.metadata.topics import TopicRegistry
 from broker.producer_ids import ProducerIds
 from broker.protocol.api_keys import ApiKey
+from broker.share import SHARE_STATE_TOPIC, GroupConfigs, Shares, ShareSessions, ShareStateLog
 from broker.transactions import TRANSACTIONS_TOPIC, Markers, TransactionCoordinator, TransactionLog
 from tests.unit.broker.handlers.asking_groups import GroupApis
 
@@ -53,7 +54,11 @@ class HandlerBroker:
         self.topics = TopicRegistry(folder, self.logs, self.configs.log_config)
         self.topics.open()
         self.configs.on_change = self.topics.reconfigure_logs
-        self.groups = GroupCoordinator(OffsetStore(ForgetfulOffsetsLog()), self.config)
+        self.shares = Shares(
+            ShareStateLog(existing=self.share_partitions, ensure=self.ensure_share_partitions),
+            GroupConfigs(self.config),
+        )
+        self.groups = GroupCoordinator(OffsetStore(ForgetfulOffsetsLog()), self.config, self.topics, self.shares)
         producer_ids = ProducerIds(folder)
         self.transactions = TransactionCoordinator(
             TransactionLog(existing=self.transaction_partitions, ensure=self.ensure_transaction_partitions),
@@ -73,8 +78,18 @@ class HandlerBroker:
             producer_ids=producer_ids,
             transactions=self.transactions,
             fetch_sessions=FetchSessions(10),
+            shares=self.shares,
+            share_sessions=ShareSessions(10),
             listener=self.config.listeners[0],
         )
+
+    def share_partitions(self):
+        return self.topics.partitions(SHARE_STATE_TOPIC) if SHARE_STATE_TOPIC in self.topics else []
+
+    def ensure_share_partitions(self):
+        if SHARE_STATE_TOPIC not in self.topics:
+            self.topics.create(SHARE_STATE_TOPIC, partition_count=1)
+        return self.share_partitions()
 
     def transaction_partitions(self):
         return self.topics.partitions(TRANSACTIONS_TOPIC) if TRANSACTIONS_TOPIC in self.topics else []
