@@ -112,7 +112,9 @@ class Broker:
         self._producer_ids = ProducerIds(self._folder)
         self._producer_ids.open()
         self._fetch_sessions = FetchSessions(config.max_incremental_fetch_session_cache_slots)
-        self._groups = GroupCoordinator(OffsetStore(self._offsets_log()), config, self._topics)
+        self._groups = GroupCoordinator(
+            OffsetStore(self._offsets_log()), config, self._topics, self._configs.group_configs
+        )
         self._security = Security(self._folder, config)
         self._security.open()
         self._security.on_handlers_change = self.server.routes.clear

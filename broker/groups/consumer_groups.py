@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from broker.config import BrokerConfig
     from broker.groups.consumer_records import SavedConsumerGroup
     from broker.groups.deadlines import DeadlineQueue, Now
+    from broker.groups.group_numbers import GroupNumbers
     from broker.groups.members import Client
     from broker.groups.offsets import OffsetStore
     from broker.groups.subscribed_topics import KnownTopics
@@ -43,6 +44,7 @@ class ConsumerGroups:
         *,
         store: OffsetStore,
         config: BrokerConfig,
+        numbers: GroupNumbers,
         topics: KnownTopics,
         deadlines: DeadlineQueue,
         new_classic: Callable[[str], ClassicGroup],
@@ -50,6 +52,7 @@ class ConsumerGroups:
         self._groups = groups
         self._store = store
         self._config = config
+        self._numbers = numbers
         self._topics = topics
         self._deadlines = deadlines
         self._new_classic = new_classic
@@ -170,6 +173,7 @@ class ConsumerGroups:
         return ConsumerGroup(
             group_id,
             config=self._config,
+            numbers=self._numbers,
             topics=self._topics,
             deadlines=self._deadlines,
             append=self._store.append,

@@ -44,6 +44,7 @@ from broker.groups.consumer_group import MEMBER_EPOCH_COMMIT_VERSION, ConsumerGr
 from broker.groups.consumer_groups import ConsumerGroups
 from broker.groups.consumer_records import SavedConsumerGroup, replay
 from broker.groups.deadlines import DeadlineQueue, Now
+from broker.groups.group_numbers import BrokerNumbers, GroupNumbers
 from broker.groups.members import Client, JoinReply, SyncReply
 from broker.groups.offsets import OFFSETS_TOPIC, OffsetStore, PartitionOffset, WhenDurable
 from broker.groups.subscribed_topics import NoTopics
@@ -92,7 +93,13 @@ _WRITE_ERRORS: Final[Mapping[type[KafkaError], type[KafkaError]]] = {
 class GroupCoordinator:
     """All groups. Methods raise KafkaError to refuse a request, as the protocol's error code."""
 
-    def __init__(self, store: OffsetStore, config: BrokerConfig, topics: KnownTopics | None = None) -> None:
+    def __init__(
+        self,
+        store: OffsetStore,
+        config: BrokerConfig,
+        topics: KnownTopics | None = None,
+        numbers: GroupNumbers | None = None,
+    ) -> None:
         self._store = store
         self._config = config
         self._groups: dict[str, ClassicGroup | ConsumerGroup] = {}
@@ -101,6 +108,7 @@ class GroupCoordinator:
             self._groups,
             store=store,
             config=config,
+            numbers=BrokerNumbers(config) if numbers is None else numbers,
             topics=NoTopics() if topics is None else topics,
             deadlines=self._deadlines,
             new_classic=self._new_classic,
