@@ -84,7 +84,7 @@ class ConsumerGroups:
         epoch = request.member_epoch
         if not request.member_id and (api_version >= CLIENT_MEMBER_ID_VERSION or epoch != JOIN_EPOCH):
             raise InvalidRequest("MemberId can't be empty.")
-        if not request.group_id:
+        if not request.group_id.strip():
             raise InvalidRequest("GroupId can't be empty.")
         if request.instance_id == "":
             raise InvalidRequest("InstanceId can't be empty.")

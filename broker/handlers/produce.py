@@ -84,6 +84,10 @@ class _RefusedRecords(InvalidRecord):
         self.indexes = indexes
 
 
+class _StaleProducer(InvalidProducerEpoch):
+    """The coordinator of transactions knows a newer epoch; the log has not been asked."""
+
+
 class _Unflushed(NamedTuple):
     """A batch that counts only from the disk: its log is strict and its producer wants acks=all."""
 
@@ -132,7 +136,7 @@ def produce(request: ProduceRequest, context: RequestContext) -> ProduceResponse
                 answers.append(_append(name, partition, request, context, unflushed, now_ms))
             except KafkaError as error:
                 refusal = _refusal(partition.index, error)
-                if isinstance(error, _OF_THE_LOG) and not isinstance(error, NotOneBatch):
+                if isinstance(error, _OF_THE_LOG) and not isinstance(error, NotOneBatch | _StaleProducer):
                     refusal.log_start_offset = context.topics.partition(name, partition.index).log_start_offset
                 answers.append(refusal)
     if request.acks == ACKS_NONE:
@@ -220,6 +224,8 @@ def _join_transaction(
             adds_partitions=adds_partitions,
             knows_abortable=context.api_version >= ABORTABLE_VERSION,
         )
+    except InvalidProducerEpoch as error:
+        raise _StaleProducer(str(error)) from error
     except (ConcurrentTransactions, CoordinatorLoadInProgress, NotCoordinator) as error:
         if adds_partitions and isinstance(error, ConcurrentTransactions):
             raise

@@ -25,7 +25,8 @@ RETRIED_CODES = frozenset({14, 15, 16})
 """A coordinator that is not ready yet: a broker just started answers these for a moment."""
 
 NEW_TOPIC_SECONDS = 15.0
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(?<=-)[A-Za-z0-9_-]{22}\b")
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_SHORT_UUID = re.compile(r"[A-Za-z0-9_-]{22}")
 _TIMES = range(1_600_000_000_000, 10_000_000_000_000)
 
 
@@ -128,8 +129,9 @@ class Side:
         )
         assert answer.responses[0].partition_responses[0].error_code == 0, answer
 
-    def begin_transactions(self) -> None:
-        """Wait until the coordinators of transactions and of groups are there."""
+    def warm_up(self) -> None:
+        """Wait until the coordinators of transactions and of groups are there, and their topics."""
+        self.topic("wi-warm")
         for key_type in (0, 1):
             self.raw(ApiKey.FIND_COORDINATOR, 4, key_type=key_type, coordinator_keys=["wi-warm"])
         for number in range(8):
@@ -137,8 +139,9 @@ class Side:
                 ApiKey.INIT_PRODUCER_ID, 4, transactional_id=f"wi-warm-{number}", transaction_timeout_ms=1000
             )
             assert made.error_code == 0, made
-            found = self.raw(ApiKey.OFFSET_FETCH, 7, group_id=f"wi-warm-{number}", topics=[])
-            assert found.error_code == 0, found
+            committed = [{"name": "wi-warm", "partitions": [{"partition_index": 0, "committed_offset": 0}]}]
+            done = self.raw(ApiKey.OFFSET_COMMIT, 8, group_id=f"wi-warm-{number}", topics=committed)
+            assert done.topics[0].partitions[0].error_code == 0, done
 
     def common(self, answer: Any) -> Any:
         """The answer without what differs from broker to broker."""
@@ -150,7 +153,7 @@ class Side:
             shown = {
                 each: self._common(each, getattr(value, each))
                 for each in type(value).__struct_fields__
-                if each != "throttle_time_ms" and getattr(value, each) != getattr(fresh, each)
+                if each != "throttle_time_ms" and _says_something(each, getattr(value, each), getattr(fresh, each))
             }
             if "error_code" in type(value).__struct_fields__:
                 shown.setdefault("error_code", 0)
@@ -174,7 +177,13 @@ class Side:
         return f"<id of {names[value]}>" if value in names else "<id>"
 
     def _text(self, name: str, value: str) -> str:
-        return "<cluster>" if name == "cluster_id" else _UUID.sub("<drawn>", value)
+        if name == "cluster_id":
+            return "<cluster>"
+        return "<drawn>" if _SHORT_UUID.fullmatch(value) and "id" in name else _UUID.sub("<drawn>", value)
+
+
+def _says_something(name: str, value: Any, default: Any) -> bool:
+    return bool(value) if name.endswith("message") else value != default
 
 
 def _sort_key(value: Any) -> str:
@@ -239,6 +248,5 @@ def without_added_words(real: Any, ours: Any) -> Any:
             if not (key.endswith("message") and value is True and not real.get(key))
         }
     if isinstance(real, list) and isinstance(ours, list) and len(real) == len(ours):
-        pruned = [without_added_words(*pair) for pair in zip(real, ours, strict=True)]
-        return sorted(pruned, key=_sort_key) if all(isinstance(each, dict) for each in pruned) else pruned
+        return [without_added_words(*pair) for pair in zip(real, ours, strict=True)]
     return ours

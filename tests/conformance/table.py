@@ -1,4 +1,4 @@
-"""The table of wrong inputs: each row is a name, what is asked, and where we differ from Apache Kafka the line that says so."""
+"""The table of wrong inputs: a name, what is asked, and where we differ from Apache Kafka the line that says so."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -20,8 +20,8 @@ ONE, THREE, COMPACTED, DATED, READ, TIED, SMALL, ISR = (
 )
 HOUR_MS = 3_600_000
 TWICE = (
-    "What is named twice in one request is answered twice, and a topic without partitions with none; Kafka answers once "
-    "and not at all."
+    "What is named twice in one request is answered twice, and a topic without partitions with none; Kafka answers "
+    "once and not at all."
 )
 ISOLATION = "an unknown isolation level is INVALID_REQUEST, not an unknown server error."
 BEHIND = "bytes behind a batch are refused, because Kafka forgets them without a word."
@@ -47,7 +47,6 @@ def prepare(at: Side) -> None:
     at.topic(TIED)
     for _ in range(3):
         at.produce(TIED, b"1", b"2", timestamp_ms=start_ms)
-    at.begin_transactions()
 
 
 # -- Produce

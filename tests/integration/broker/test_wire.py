@@ -241,7 +241,9 @@ def test_a_topic_that_demands_a_codec_gets_it(broker: Broker, wire: WireClient, 
     assert read_header(stored).codec == 4
 
 
-def test_no_more_replicas_are_waited_for_than_the_topic_has(broker: Broker, wire: WireClient, fresh_name: Callable[[str], str]):
+def test_no_more_replicas_are_waited_for_than_the_topic_has(
+    broker: Broker, wire: WireClient, fresh_name: Callable[[str], str]
+):
     name = fresh_name("isr")
     broker.create_topic(name, configs={"min.insync.replicas": "2"})
     assert produced(wire, name, batch(b"x"), acks=-1).error_code == 0

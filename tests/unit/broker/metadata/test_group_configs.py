@@ -66,7 +66,9 @@ def test_a_session_is_longer_than_its_heartbeats(tmp_path: Path):
 
 
 def test_described_are_all_with_where_they_come_from(configs: DynamicConfigs):
-    entries = {each.name: each for each in group_configs.describe({"share.session.timeout.ms": "50000"}, configs.layers)}
+    entries = {
+        each.name: each for each in group_configs.describe({"share.session.timeout.ms": "50000"}, configs.layers)
+    }
     assert len(entries) == 17
     own, inherited = entries["share.session.timeout.ms"], entries["share.heartbeat.interval.ms"]
     assert (own.value, own.source) == ("50000", ConfigSource.GROUP)
