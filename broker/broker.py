@@ -150,7 +150,9 @@ class Broker:
             updates_per_snapshot=config.share_coordinator_snapshot_update_records_per_snapshot,
         )
         self._share_sessions = ShareSessions(config.group_share_max_share_sessions)
-        self._groups = GroupCoordinator(OffsetStore(self._offsets_log()), config, self._topics, self._shares)
+        self._groups = GroupCoordinator(
+            OffsetStore(self._offsets_log()), config, self._topics, self._shares, self._configs.group_configs
+        )
         self._security = Security(self._folder, config)
         self._security.open()
         self._security.on_handlers_change = self.server.routes.clear

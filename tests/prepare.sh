@@ -8,7 +8,7 @@ as_root() { [ "$(id -u)" = 0 ] && have apt-get; }
 missing=()
 have chromium || have chromium-browser || have google-chrome || missing+=(chromium)
 if [ "${CI:-}" = true ]; then
-  have java || missing+=(openjdk-17-jre-headless)
+  have java || missing+=(openjdk-17-jdk-headless)
   have mvn || missing+=(maven)
 fi
 

@@ -49,6 +49,12 @@ from broker.groups.consumer_records import (
     target_record,
 )
 from broker.groups.deadlines import Deadline, DeadlineQueue, Now
+from broker.groups.group_numbers import (
+    CONSUMER_ASSIGNMENT_INTERVAL_MS,
+    CONSUMER_HEARTBEAT_INTERVAL_MS,
+    CONSUMER_SESSION_TIMEOUT_MS,
+    GroupNumbers,
+)
 from broker.groups.regex_subscriptions import RegexSubscriptions
 from broker.groups.subscribed_topics import KnownTopic, KnownTopics, metadata_hash
 from broker.protocol.messages.consumer_group_heartbeat import (
@@ -101,6 +107,7 @@ class ConsumerGroup:
         group_id: str,
         *,
         config: BrokerConfig,
+        numbers: GroupNumbers,
         topics: KnownTopics,
         deadlines: DeadlineQueue,
         append: AppendRecords,
@@ -112,6 +119,7 @@ class ConsumerGroup:
         self.members: dict[str, ConsumerMember] = {}
         self.targets: dict[str, frozenset[TopicPartition]] = {}
         self._config = config
+        self._numbers = numbers
         self._topics = topics
         self._deadlines = deadlines
         self._append = append
@@ -172,7 +180,7 @@ class ConsumerGroup:
         return ConsumerGroupHeartbeatResponse(
             member_id=member.member_id,
             member_epoch=member.epoch,
-            heartbeat_interval_ms=self._config.group_consumer_heartbeat_interval_ms,
+            heartbeat_interval_ms=self._numbers.number(self.group_id, CONSUMER_HEARTBEAT_INTERVAL_MS),
             assignment=_assignment(member.assigned)
             if request.member_epoch == JOIN_EPOCH or is_full or has_changed
             else None,
@@ -456,7 +464,7 @@ class ConsumerGroup:
         """How long it may be silent."""
         if member.classic is not None:
             return member.classic.session_timeout_ms
-        return self._config.group_consumer_session_timeout_ms
+        return self._numbers.number(self.group_id, CONSUMER_SESSION_TIMEOUT_MS)
 
     def keep_alive(self, member: ConsumerMember, now: Now) -> None:
         """Begin its session anew."""
@@ -599,7 +607,7 @@ class ConsumerGroup:
         """
         if self._target_monotonic_ms is None or len(self.members) == 1:
             return True
-        interval_ms = self._config.group_consumer_assignment_interval_ms
+        interval_ms = self._numbers.number(self.group_id, CONSUMER_ASSIGNMENT_INTERVAL_MS)
         return now.monotonic_ms - self._target_monotonic_ms >= interval_ms
 
     def _assign(self, now: Now) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from broker.config import BrokerConfig
     from broker.groups.consumer_records import SavedConsumerGroup
     from broker.groups.deadlines import DeadlineQueue, Now
+    from broker.groups.group_numbers import GroupNumbers
     from broker.groups.members import Client
     from broker.groups.offsets import OffsetStore
     from broker.groups.records import OffsetsRecord
@@ -46,6 +47,7 @@ class ConsumerGroups:
         *,
         store: OffsetStore,
         config: BrokerConfig,
+        numbers: GroupNumbers,
         topics: KnownTopics,
         deadlines: DeadlineQueue,
         new_classic: Callable[[str], ClassicGroup],
@@ -53,6 +55,7 @@ class ConsumerGroups:
         self._groups = groups
         self._store = store
         self._config = config
+        self._numbers = numbers
         self._topics = topics
         self._deadlines = deadlines
         self._new_classic = new_classic
@@ -86,7 +89,7 @@ class ConsumerGroups:
         epoch = request.member_epoch
         if not request.member_id and (api_version >= CLIENT_MEMBER_ID_VERSION or epoch != JOIN_EPOCH):
             raise InvalidRequest("MemberId can't be empty.")
-        if not request.group_id:
+        if not request.group_id.strip():
             raise InvalidRequest("GroupId can't be empty.")
         if request.instance_id == "":
             raise InvalidRequest("InstanceId can't be empty.")
@@ -175,6 +178,7 @@ class ConsumerGroups:
         return ConsumerGroup(
             group_id,
             config=self._config,
+            numbers=self._numbers,
             topics=self._topics,
             deadlines=self._deadlines,
             append=self._append,

@@ -45,6 +45,7 @@ from broker.groups.consumer_group import MEMBER_EPOCH_COMMIT_VERSION, ConsumerGr
 from broker.groups.consumer_groups import ConsumerGroups
 from broker.groups.consumer_records import SavedConsumerGroup, replay
 from broker.groups.deadlines import DeadlineQueue, Now
+from broker.groups.group_numbers import BrokerNumbers, GroupNumbers
 from broker.groups.members import Client, JoinReply, SyncReply
 from broker.groups.offsets import OFFSETS_TOPIC, OffsetStore, PartitionOffset, WhenDurable
 from broker.groups.share_group import ShareGroup
@@ -109,6 +110,7 @@ class GroupCoordinator:
         config: BrokerConfig,
         topics: KnownTopics | None = None,
         shares: ShareStates | None = None,
+        numbers: GroupNumbers | None = None,
     ) -> None:
         self._store = store
         self._config = config
@@ -118,6 +120,7 @@ class GroupCoordinator:
             self._groups,
             store=store,
             config=config,
+            numbers=BrokerNumbers(config) if numbers is None else numbers,
             topics=NoTopics() if topics is None else topics,
             deadlines=self._deadlines,
             new_classic=self._new_classic,

@@ -1,7 +1,7 @@
 """AlterClientQuotas (API key 49): set and remove the limits of clients (KIP-546). v1 flexible."""
 
 from broker.dispatch import RequestContext, handles
-from broker.errors import KafkaError, KafkaStorageError, SecurityDisabled
+from broker.errors import InvalidRequest, KafkaError, KafkaStorageError, SecurityDisabled
 from broker.protocol.api_keys import ApiKey
 from broker.protocol.messages.alter_client_quotas import (
     AlterClientQuotasRequest,
@@ -39,6 +39,9 @@ def alter_client_quotas(request: AlterClientQuotasRequest, context: RequestConte
 
 def _checked(entry: RequestEntryData) -> tuple[Entity, dict[str, float | None]]:
     entity = entity_of((each.entity_type, each.entity_name) for each in entry.entity)
+    if len({op.key for op in entry.ops}) < len(entry.ops):
+        raise InvalidRequest("Duplicate quota key")
     for op in entry.ops:
-        check_value(entity, op.key, 1.0 if op.remove else op.value)
+        if not op.remove:
+            check_value(entity, op.key, op.value)
     return entity, {op.key: None if op.remove else op.value for op in entry.ops}

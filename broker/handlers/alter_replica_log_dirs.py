@@ -23,9 +23,9 @@ def alter_replica_log_dirs(request: AlterReplicaLogDirsRequest, context: Request
             topic = context.topics.get(asked.name)
             partition_count = 0 if topic is None else topic.partition_count
             for partition in asked.partitions:
-                code = NONE if is_ours else LogDirNotFound.code
-                if not 0 <= partition < partition_count:
-                    code = UnknownTopicOrPartition.code
+                code = NONE if 0 <= partition < partition_count else UnknownTopicOrPartition.code
+                if not is_ours:
+                    code = LogDirNotFound.code
                 codes.setdefault(asked.name, {})[partition] = code
     return AlterReplicaLogDirsResponse(
         results=[

@@ -41,9 +41,9 @@ def alter_user_scram_credentials(
     errors: dict[str, KafkaError | None] = {change.name: None for change in changes}
     for change in changes:
         try:
+            _check(change, users)
             if times[change.name, change.mechanism] > 1:
                 raise DuplicateResource("A user credential cannot be altered twice in the same request")
-            _check(change, users)
         except KafkaError as error:
             errors[change.name] = errors[change.name] or error
     removed = [(each.name, ScramMechanism(each.mechanism)) for each in request.deletions if errors[each.name] is None]
@@ -81,6 +81,7 @@ def _check(change: ScramCredentialDeletion | ScramCredentialUpsertion, users: Sc
         raise UnacceptableCredential("Too few iterations")
     if change.iterations > ITERATIONS_MAX:
         raise UnacceptableCredential("Too many iterations")
+    # Differs from Kafka: a credential without salt or salted password is refused, because nobody could log in by it.
     if not change.salt or not change.salted_password:
         raise InvalidRequest("A credential needs a salt and a salted password")
 

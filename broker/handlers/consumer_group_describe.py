@@ -1,7 +1,7 @@
 """ConsumerGroupDescribe (API key 69): members, epochs and assignments of KIP-848 groups."""
 
 from broker.dispatch import RequestContext, handles
-from broker.errors import NONE, KafkaError
+from broker.errors import NONE, InvalidGroupId, KafkaError
 from broker.handlers.describe_groups import GROUP_OPERATIONS
 from broker.protocol.api_keys import ApiKey
 from broker.protocol.messages.consumer_group_describe import (
@@ -26,6 +26,8 @@ def consumer_group_describe(
 
 def _describe(group_id: str, context: RequestContext) -> DescribedGroup:
     try:
+        if not group_id:
+            raise InvalidGroupId("The group id is empty.")
         return context.groups.describe_consumer_group(group_id)
     except KafkaError as error:
         return DescribedGroup(group_id=group_id, error_code=error.code, error_message=str(error) or None)

@@ -4,7 +4,6 @@ from broker.dispatch import RequestContext, handles
 from broker.errors import (
     InvalidTopicException,
     KafkaError,
-    NotLeaderOrFollower,
     PolicyViolation,
     UnknownTopicOrPartition,
 )
@@ -54,8 +53,7 @@ def _low_watermark_after(topic: str, partition: DeleteRecordsPartition, context:
         raise InvalidTopicException(f"Cannot delete records of internal topic {topic}")
     log = context.logs.get(topic, partition.partition_index)
     if log is None:
-        # Kafka says so of a partition that a known topic does not have (measured): clients then refresh metadata.
-        raise NotLeaderOrFollower(f"topic '{topic}' has no partition {partition.partition_index}")
+        raise UnknownTopicOrPartition(f"topic '{topic}' has no partition {partition.partition_index}")
     if log.config.is_compacting and not log.config.is_deleting:
         raise PolicyViolation(f"Records of partition {topic}-{partition.partition_index} can not be deleted: compacted")
     return log.delete_records(partition.offset)

@@ -25,6 +25,11 @@ def describe_client_quotas(
     try:
         for component in request.components:
             _check(component)
+        kinds = {component.entity_type for component in request.components}
+        if len(kinds) < len(request.components):
+            raise InvalidRequest("Duplicate filter component entity type")
+        if "ip" in kinds and len(kinds) > 1:
+            raise InvalidRequest("Invalid entity filter component combination: an ip stands alone")
     except KafkaError as error:
         return DescribeClientQuotasResponse(error_code=error.code, error_message=str(error), entries=None)
     if context.security is None:
@@ -52,7 +57,11 @@ def _matches(entity: dict[str, str | None], request: DescribeClientQuotasRequest
 
 
 def _check(component: ComponentData) -> None:
+    if not component.entity_type:
+        raise InvalidRequest("Unexpected empty filter component entity type")
     if component.entity_type not in ENTITY_TYPES:
         raise UnsupportedVersion(f"Unsupported entity type {component.entity_type}")
     if component.match_type not in MATCH_TYPES:
         raise InvalidRequest(f"Unknown match type {component.match_type}")
+    if (component.match is None) == (component.match_type == EXACT):
+        raise InvalidRequest(f"Unexpected match value for {component.entity_type}: only an exact match has one")

@@ -1,10 +1,11 @@
-"""DescribeConfigs (API key 32): the configs of topics, brokers and loggers, and where each value comes from."""
+"""DescribeConfigs (API key 32): the configs of topics, brokers, loggers and groups, and where each value comes from."""
 
 import asyncio
 from collections.abc import Iterable
 
 from broker.dispatch import RequestContext, handles
 from broker.errors import InvalidRequest, KafkaError, UnknownTopicOrPartition
+from broker.metadata import client_metrics_configs, group_configs
 from broker.metadata.config_entries import ConfigEntry, ConfigSource
 from broker.metadata.config_resources import ResourceType
 from broker.metadata.logger_levels import logger_levels
@@ -69,6 +70,14 @@ def _entries(resource: DescribeConfigsResource, context: RequestContext) -> list
                 raise InvalidRequest("Broker id must not be empty")
             _check_broker_id(name, context.config.node_id, or_empty=False)
             return _logger_entries(keys)
+        case ResourceType.GROUP:
+            if not name:
+                raise InvalidRequest("Group name must not be empty")
+            return group_configs.describe(context.configs.of_group(name), context.configs.layers, keys)
+        case ResourceType.CLIENT_METRICS:
+            if not name:
+                raise InvalidRequest("Client metrics subscription name must not be empty")
+            return client_metrics_configs.describe(context.configs.of_client_metrics(name), keys)
     raise InvalidRequest(f"Unknown resource type {resource.resource_type}")
 
 

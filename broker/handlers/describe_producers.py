@@ -3,6 +3,7 @@
 from broker.dispatch import RequestContext, handles
 from broker.errors import KafkaError
 from broker.log import PartitionLog
+from broker.metadata.topics import check_topic_name
 from broker.protocol.api_keys import ApiKey
 from broker.protocol.messages.describe_producers import (
     DescribeProducersRequest,
@@ -29,6 +30,7 @@ def describe_producers(request: DescribeProducersRequest, context: RequestContex
 
 def _describe(topic: str, partition: int, context: RequestContext) -> PartitionResponse:
     try:
+        check_topic_name(topic)
         log = context.topics.partition(topic, partition)
     except KafkaError as error:
         return PartitionResponse(partition_index=partition, error_code=error.code, error_message=str(error))

@@ -19,15 +19,17 @@ LEADER_EPOCH = 1
 
 @handles(ApiKey.DESCRIBE_QUORUM, versions=range(3))
 def describe_quorum(request: DescribeQuorumRequest, context: RequestContext) -> DescribeQuorumResponse:
-    """Answer for partition 0 of `__cluster_metadata`, the only quorum there is.
+    """Answer for partition 0 of `__cluster_metadata`, the only quorum there is, if nothing else is asked for.
 
     v1 when a voter last fetched and caught up (KIP-836) · v2 addresses of the voters and error messages (KIP-853).
     """
     response = DescribeQuorumResponse()
+    asked = [(topic.topic_name, each.partition_index) for topic in request.topics for each in topic.partitions]
+    is_known = asked == [(METADATA_TOPIC, 0)]
     for topic in request.topics:
         answer = ResponseTopicData(topic_name=topic.topic_name)
         for partition in topic.partitions:
-            if (topic.topic_name, partition.partition_index) == (METADATA_TOPIC, 0):
+            if is_known:
                 answer.partitions.append(_quorum(context))
                 response.nodes = [_node(context)]
             else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from broker.dispatch import RequestContext, handles
-from broker.errors import InvalidTopicException, UnknownTopicOrPartition
+from broker.errors import InvalidRequest, InvalidTopicException, UnknownTopicOrPartition
 from broker.handlers.metadata import TOPIC_OPERATIONS
 from broker.metadata.topics import check_topic_name
 from broker.protocol.api_keys import ApiKey
@@ -27,14 +27,15 @@ def describe_topic_partitions(
 ) -> DescribeTopicPartitionsResponse:
     """Describe topics in the order of their names, from the cursor on; the answer's cursor says where to go on.
 
-    No topics named means all of them.
+    No topics named means all of them. A cursor at a topic that is not among those named is an INVALID_REQUEST for each.
     """
     names = {topic.name for topic in request.topics} or {topic.name for topic in context.topics}
     first_name, first_partition = "", 0
     if request.cursor is not None:
         first_name, first_partition = request.cursor.topic_name, request.cursor.partition_index
-        if first_partition < 0:
-            return DescribeTopicPartitionsResponse()
+        if first_partition < 0 or (request.topics and first_name not in names):
+            refused = [DescribeTopicPartitionsResponseTopic(InvalidRequest.code, name) for name in sorted(names)]
+            return DescribeTopicPartitionsResponse(topics=refused)
     left = max(1, min(request.response_partition_limit, PARTITIONS_MAX))
     response = DescribeTopicPartitionsResponse(topics=[])
     for name in sorted(name for name in names if name >= first_name):

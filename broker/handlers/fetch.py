@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from typing import Final
 
 from broker.dispatch import DelayedResponse, RequestContext, handles
-from broker.errors import KafkaError, UnknownTopicId
+from broker.errors import InvalidRequest, KafkaError, OffsetOutOfRange, UnknownTopicId, UnknownTopicOrPartition
 from broker.fetch_sessions import FINAL_EPOCH, INITIAL_EPOCH, FetchedPartition, FetchSession, partitions_of
-from broker.handlers.list_offsets import READ_COMMITTED, check_leader_epoch
+from broker.handlers.list_offsets import ISOLATION_LEVELS, READ_COMMITTED, check_leader_epoch
 from broker.log import PartitionLog
 from broker.log.stable_reads import before_offset, end_offset_of
 from broker.protocol.api_keys import ApiKey
@@ -73,6 +73,7 @@ class _Fetch:
 
     __slots__ = (
         "_context",
+        "_has_known_level",
         "_in_memory_bytes",
         "_is_cut",
         "_is_full",
@@ -104,6 +105,7 @@ class _Fetch:
         self._max_bytes = min(request.max_bytes, context.config.fetch_max_bytes)
         self._min_bytes = min(request.min_bytes, self._max_bytes)
         self._read_committed = request.isolation_level == READ_COMMITTED
+        self._has_known_level = request.isolation_level in ISOLATION_LEVELS
         self._results: list[PartitionData] = []
         self._sent: list[tuple[PartitionLog, int]] = []
         self.byte_count = self._in_memory_bytes = 0
@@ -141,6 +143,8 @@ class _Fetch:
                 self._note_failed(partition)
                 result.error_code = error.code
                 result.high_watermark = result.last_stable_offset = result.log_start_offset = -1
+                if isinstance(error, UnknownTopicOrPartition | UnknownTopicId):
+                    result.aborted_transactions = []
 
     def _note_failed(self, partition: FetchedPartition) -> None:
         name, logs = partition.topic, self._context.logs
@@ -160,6 +164,11 @@ class _Fetch:
             name = topic.name
         log = topics.partition(name, partition.index)
         check_leader_epoch(log, asked.current_leader_epoch)
+        if asked.last_fetched_epoch > log.leader_epoch:
+            raise OffsetOutOfRange(f"{name}-{partition.index} has no leader epoch {asked.last_fetched_epoch} yet")
+        # Differs from Kafka: an unknown isolation level is INVALID_REQUEST, not an unknown server error.
+        if not self._has_known_level:
+            raise InvalidRequest(f"isolation level {self.request.isolation_level} is neither 0 nor 1")
         result.high_watermark = log.high_watermark
         result.last_stable_offset = log.last_stable_offset
         result.log_start_offset = log.log_start_offset

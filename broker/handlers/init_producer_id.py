@@ -7,7 +7,7 @@ v2 flexible · v3 the producer may name the id it has (KIP-360) · v4 PRODUCER_F
 from __future__ import annotations
 
 from broker.dispatch import DelayedResponse, RequestContext, handles
-from broker.errors import InvalidProducerEpoch, KafkaError, ProducerFenced
+from broker.errors import InvalidProducerEpoch, InvalidRequest, KafkaError, ProducerFenced
 from broker.groups import Now
 from broker.handlers.durable_answers import when_durable
 from broker.protocol.api_keys import ApiKey
@@ -15,6 +15,7 @@ from broker.protocol.messages.init_producer_id import InitProducerIdRequest, Ini
 from broker.transactions import NO_PRODUCER_EPOCH, ProducerIdAndEpoch
 
 PRODUCER_FENCED_VERSION = 4
+NO_PRODUCER_ID = -1
 
 
 @handles(ApiKey.INIT_PRODUCER_ID, versions=range(6))
@@ -23,9 +24,12 @@ def init_producer_id(
 ) -> InitProducerIdResponse | DelayedResponse:
     """Without a transactional id, a producer id that nobody has had, epoch 0, even to one that names an id it had.
 
-    Raises what `TransactionCoordinator.init_producer_id` raises.
+    Of a producer id and an epoch that a client names, one without the other is an INVALID_REQUEST. Raises what
+    `TransactionCoordinator.init_producer_id` raises.
     """
     transactional_id = request.transactional_id
+    if (request.producer_id == NO_PRODUCER_ID) != (request.producer_epoch == NO_PRODUCER_EPOCH):
+        return InitProducerIdResponse(error_code=InvalidRequest.code, producer_epoch=NO_PRODUCER_EPOCH)
     if transactional_id is None:
         return InitProducerIdResponse(producer_id=context.producer_ids.next(), producer_epoch=0)
     expected = None

@@ -13,7 +13,7 @@ from broker.protocol.messages.list_config_resources import (
 
 @handles(ApiKey.LIST_CONFIG_RESOURCES, versions=range(2))
 def list_config_resources(request: ListConfigResourcesRequest, context: RequestContext) -> ListConfigResourcesResponse:
-    """Topics, this broker and its loggers; there are no client metrics subscriptions and no groups with configs.
+    """Topics, this broker, its loggers, client metrics subscriptions, and the groups that something is set for.
 
     v0 asks for client metrics subscriptions only · v1 for the named resource types, none meaning all.
     """
@@ -28,4 +28,11 @@ def list_config_resources(request: ListConfigResourcesRequest, context: RequestC
     ]
     if ResourceType.TOPIC in wanted:
         resources += [ConfigResource(resource_name=t.name, resource_type=ResourceType.TOPIC) for t in context.topics]
+    named = {
+        ResourceType.GROUP: context.configs.names_of_groups(),
+        ResourceType.CLIENT_METRICS: context.configs.names_of_client_metrics(),
+    }
+    for resource_type, names in named.items():
+        if resource_type in wanted:
+            resources += [ConfigResource(resource_name=name, resource_type=resource_type) for name in names]
     return ListConfigResourcesResponse(config_resources=resources)

@@ -28,7 +28,9 @@ EARLIEST_LOCAL: Final = -4
 LATEST_TIERED: Final = -5
 EARLIEST_PENDING_UPLOAD: Final = -6
 
+NO_EPOCH: Final = -1
 READ_COMMITTED: Final = 1
+ISOLATION_LEVELS: Final = (0, READ_COMMITTED)
 
 _SINCE_VERSION: Final = {
     LATEST: 0,
@@ -42,14 +44,24 @@ _SINCE_VERSION: Final = {
 
 @handles(ApiKey.LIST_OFFSETS, versions=range(1, 12))
 def list_offsets(request: ListOffsetsRequest, context: RequestContext) -> ListOffsetsResponse:
-    """Answer each partition by itself; a partition that is named twice is refused with INVALID_REQUEST."""
+    """Answer each partition by itself.
+
+    INVALID_REQUEST is for a partition that is named twice and for an isolation level that there is not.
+    """
     read_committed = request.isolation_level == READ_COMMITTED
+    is_known_level = request.isolation_level in ISOLATION_LEVELS
     return ListOffsetsResponse(
         topics=[
             ListOffsetsTopicResponse(
                 name=topic.name,
                 partitions=[
-                    _answer(topic.name, index, partitions, context, read_committed=read_committed)
+                    _answer(
+                        topic.name,
+                        index,
+                        partitions if is_known_level else None,
+                        context,
+                        read_committed=read_committed,
+                    )
                     for index, partitions in _by_index(topic.partitions).items()
                 ],
             )
@@ -79,9 +91,11 @@ def _answer(
     answer = ListOffsetsPartitionResponse(partition_index=index)
     try:
         if asked is None:
-            raise InvalidRequest(f"partition {index} of topic '{topic}' is named twice")
+            raise InvalidRequest(f"partition {index} of topic '{topic}' is named twice, or the isolation level is none")
         log = context.topics.partition(topic, index)
         check_leader_epoch(log, asked.current_leader_epoch)
+        if asked.current_leader_epoch < NO_EPOCH:
+            raise FencedLeaderEpoch
         if asked.timestamp < 0 and context.api_version < _SINCE_VERSION.get(asked.timestamp, 1 << 15):
             raise UnsupportedVersion(f"timestamp {asked.timestamp} means nothing in v{context.api_version}")
         _find(log, asked.timestamp, answer, read_committed=read_committed)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from broker.dispatch import RequestContext, handles
 from broker.errors import KafkaError
-from broker.handlers.list_offsets import check_leader_epoch
+from broker.handlers.list_offsets import NO_EPOCH, check_leader_epoch
 from broker.protocol.api_keys import ApiKey
 from broker.protocol.messages.offset_for_leader_epoch import (
     EpochEndOffset,
@@ -41,6 +41,9 @@ def _answer(topic: str, asked: OffsetForLeaderPartition, context: RequestContext
         check_leader_epoch(log, asked.current_leader_epoch)
         if asked.leader_epoch == log.leader_epoch:
             answer.leader_epoch, answer.end_offset = log.leader_epoch, log.high_watermark
+        elif asked.leader_epoch < NO_EPOCH:
+            # An epoch before the first one ends where that begins: what Kafka answers (measured).
+            answer.leader_epoch, answer.end_offset = asked.leader_epoch, log.log_start_offset
     except KafkaError as error:
         answer.error_code = error.code
     return answer

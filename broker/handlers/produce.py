@@ -18,6 +18,7 @@ from broker.errors import (
     ConcurrentTransactions,
     CoordinatorLoadInProgress,
     CorruptMessage,
+    InvalidProducerEpoch,
     InvalidRecord,
     InvalidRequiredAcks,
     InvalidTimestamp,
@@ -25,6 +26,7 @@ from broker.errors import (
     KafkaError,
     NotCoordinator,
     NotEnoughReplicas,
+    OutOfOrderSequenceNumber,
     TransactionalIdAuthorizationFailed,
     UnknownTopicId,
     UnknownTopicOrPartition,
@@ -45,6 +47,7 @@ from broker.protocol.messages.produce import (
 from broker.protocol.record_batch import (
     TRANSACTIONAL,
     BatchHeader,
+    NotOneBatch,
     check_produced,
     iter_records,
     read_header,
@@ -61,6 +64,9 @@ TOPIC_IDS_VERSION: Final = 13
 ADMIN_CLIENT_ID: Final = "__admin_client"
 """The client id that may write to internal topics, as in Kafka: for whoever mends them by hand."""
 
+_OF_THE_LOG: Final = (InvalidRecord, InvalidTimestamp, InvalidProducerEpoch, OutOfOrderSequenceNumber)
+"""Errors of a batch that the log has looked at: the answer then says where the log starts, as in Kafka."""
+
 _CODECS: Final = {
     "uncompressed": Codec.NONE,
     "gzip": Codec.GZIP,
@@ -70,12 +76,16 @@ _CODECS: Final = {
 }
 
 
-class _RefusedRecord(InvalidRecord):
-    """One record of a batch is not allowed; the whole batch is refused for it."""
+class _RefusedRecords(InvalidRecord):
+    """Some records of a batch are not allowed; the whole batch is refused for them."""
 
-    def __init__(self, index: int, message: str) -> None:
+    def __init__(self, indexes: list[int], message: str) -> None:
         super().__init__(message)
-        self.index = index
+        self.indexes = indexes
+
+
+class _StaleProducer(InvalidProducerEpoch):
+    """The coordinator of transactions knows a newer epoch; the log has not been asked."""
 
 
 class _Unflushed(NamedTuple):
@@ -92,7 +102,6 @@ class _Target:
 
     log: PartitionLog
     max_message_bytes: int
-    min_insync_replicas: int
     needs_keys: bool
     """Whether every record must have a key: the topic is compacted."""
     codec: Codec | None
@@ -128,7 +137,10 @@ def produce(request: ProduceRequest, context: RequestContext) -> ProduceResponse
                 answers.append(_append(name, partition, request, context, unflushed, now_ms))
             except KafkaError as error:
                 _note_failed(name, context)
-                answers.append(_refusal(partition.index, error))
+                refusal = _refusal(partition.index, error)
+                if isinstance(error, _OF_THE_LOG) and not isinstance(error, NotOneBatch | _StaleProducer):
+                    refusal.log_start_offset = context.topics.partition(name, partition.index).log_start_offset
+                answers.append(refusal)
     if request.acks == ACKS_NONE:
         for name, refused in _failures(response):
             raise BadRequest(f"acks=0 batch for {name}-{refused.index} refused: {refused.error_message}")
@@ -165,8 +177,6 @@ def _append(
         _join_transaction(topic, index, header, target.log, request, context)
     if target.is_opened:
         records, header = _open_batch(memoryview(records), header, target)
-    if acks == ACKS_ALL and target.min_insync_replicas > 1:
-        raise NotEnoughReplicas(f"{topic} demands {target.min_insync_replicas} replicas in sync, there is 1")
     log = target.log
     appended = log.append(records, header, now_ms=now_ms)
     answer = PartitionProduceResponse(
@@ -191,7 +201,6 @@ def _find_target(topic: str, index: int, context: RequestContext) -> _Target:
     target = _Target(
         log,
         config.max_message_bytes,
-        topic_configs.min_insync_replicas(known.configs, layers),
         config.is_compacting,
         codec,
         level,
@@ -222,6 +231,8 @@ def _join_transaction(
             adds_partitions=adds_partitions,
             knows_abortable=context.api_version >= ABORTABLE_VERSION,
         )
+    except InvalidProducerEpoch as error:
+        raise _StaleProducer(str(error)) from error
     except (ConcurrentTransactions, CoordinatorLoadInProgress, NotCoordinator) as error:
         if adds_partitions and isinstance(error, ConcurrentTransactions):
             raise
@@ -232,11 +243,11 @@ def _open_batch(records: memoryview, header: BatchHeader, target: _Target) -> tu
     """What needs a look inside: every record of a compacted topic has a key, and a topic may demand a codec."""
     if target.needs_keys:
         try:
-            for index, record in enumerate(iter_records(records)):
-                if record.key is None:
-                    raise _RefusedRecord(index, "Compacted topic cannot accept message without key.")
+            without_key = [index for index, record in enumerate(iter_records(records)) if record.key is None]
         except CorruptMessage as error:
             raise InvalidRecord(str(error)) from error
+        if without_key:
+            raise _RefusedRecords(without_key, "Compacted topic cannot accept message without key.")
     if target.codec is not None and target.codec != header.codec:
         records = memoryview(bytearray(recompress(records, target.codec, compression_level=target.compression_level)))
         header = read_header(records)
@@ -245,8 +256,8 @@ def _open_batch(records: memoryview, header: BatchHeader, target: _Target) -> tu
 
 def _refusal(index: int, error: KafkaError) -> PartitionProduceResponse:
     response = PartitionProduceResponse(index=index, error_code=error.code, base_offset=-1, error_message=error.message)
-    if isinstance(error, _RefusedRecord):
-        response.record_errors = [BatchIndexAndErrorMessage(error.index, error.message)]
+    if isinstance(error, _RefusedRecords):
+        response.record_errors = [BatchIndexAndErrorMessage(each, error.message) for each in error.indexes]
         response.error_message = "One or more records have been rejected"
     elif isinstance(error, InvalidTimestamp):
         response.record_errors = [BatchIndexAndErrorMessage(0, error.message)]

@@ -10,6 +10,7 @@ from broker.dispatch import DelayedResponse, RequestContext, handles
 from broker.errors import (
     CoordinatorLoadInProgress,
     CoordinatorNotAvailable,
+    InvalidGroupId,
     KafkaError,
     UnknownTopicOrPartition,
 )
@@ -71,6 +72,8 @@ def _error_codes(
     request: TxnOffsetCommitRequest, commits: list[PartitionOffset], context: RequestContext, now: Now
 ) -> list[int]:
     try:
+        if not request.group_id:
+            raise InvalidGroupId("the group id is empty")
         _join(request, context, now)
         return context.groups.commit_offsets_in_transaction(
             request.group_id,

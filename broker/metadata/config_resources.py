@@ -1,4 +1,5 @@
-"""What AlterConfigs and IncrementalAlterConfigs may change: a topic, this broker, or the default of all brokers.
+"""What AlterConfigs and IncrementalAlterConfigs may change: a topic, this broker, the default of all brokers, a group,
+or a subscription to client metrics.
 
 Each kind of resource knows its present settings, checks new ones and puts them in place; the two APIs differ only in
 how they come to the new settings. Messages are those of Apache Kafka 4.3.1 (measured).
@@ -10,7 +11,7 @@ from enum import IntEnum
 from typing import Protocol
 
 from broker.errors import InvalidConfig, InvalidRequest, UnknownTopicOrPartition
-from broker.metadata import dynamic_configs, topic_configs
+from broker.metadata import client_metrics_configs, dynamic_configs, group_configs, topic_configs
 from broker.metadata.broker_configs import ConfigType
 from broker.metadata.config_entries import value_of
 from broker.metadata.config_values import to_text
@@ -60,7 +61,7 @@ class TopicResource:
         if definition is None:
             raise InvalidConfig(f"Unknown topic config name: {name}")
         if definition.type is not ConfigType.LIST:
-            raise InvalidConfig(f"Can't {operation} to key {name} because its type is not LIST.")
+            raise _no_list(name, operation)
         return _items(to_text(topic_configs.typed_value(name, self.settings(), self.configs.layers)))
 
     def check(self, settings: Mapping[str, str]) -> None:
@@ -97,6 +98,49 @@ class BrokerResource:
             self.configs.replace(settings, for_cluster=self.for_cluster)
 
 
+@dataclass(frozen=True, slots=True)
+class GroupResource:
+    """The configs of one group, which need not exist."""
+
+    group_id: str
+    configs: DynamicConfigs
+
+    def settings(self) -> Mapping[str, str]:
+        return self.configs.of_group(self.group_id)
+
+    def list_items(self, name: str, operation: str) -> list[str]:
+        raise _no_list(name, operation)
+
+    def check(self, settings: Mapping[str, str]) -> None:
+        group_configs.check(settings, self.configs.layers)
+
+    def replace(self, settings: Mapping[str, str]) -> None:
+        if dict(settings) != self.settings():
+            self.configs.replace_of_group(self.group_id, settings)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientMetricsResource:
+    """The configs of one subscription to client metrics."""
+
+    name: str
+    configs: DynamicConfigs
+
+    def settings(self) -> Mapping[str, str]:
+        return self.configs.of_client_metrics(self.name)
+
+    def list_items(self, name: str, operation: str) -> list[str]:
+        # Two of them are lists, but Kafka does not take them for such here (measured).
+        raise _no_list(name, operation)
+
+    def check(self, settings: Mapping[str, str]) -> None:
+        client_metrics_configs.check(settings)
+
+    def replace(self, settings: Mapping[str, str]) -> None:
+        if dict(settings) != self.settings():
+            self.configs.replace_of_client_metrics(self.name, settings)
+
+
 def find_resource(
     resource_type: int, name: str, *, topics: TopicRegistry, configs: DynamicConfigs, node_id: int
 ) -> ConfigResource:
@@ -112,6 +156,14 @@ def find_resource(
         if name:
             check_node_id(name, node_id)
         return BrokerResource(configs, for_cluster=not name)
+    if resource_type == ResourceType.GROUP:
+        if not name:
+            raise InvalidRequest("Default group resources are not allowed.")
+        return GroupResource(name, configs)
+    if resource_type == ResourceType.CLIENT_METRICS:
+        if not name:
+            raise InvalidRequest("Subscription name can't be empty")
+        return ClientMetricsResource(name, configs)
     raise InvalidRequest(f"Unknown resource type {resource_type}")
 
 
@@ -121,6 +173,10 @@ def check_node_id(name: str, node_id: int) -> None:
         raise InvalidRequest(f"Node id must be an integer, but it is: {name}")
     if int(name) != node_id:
         raise InvalidRequest(f"Unexpected broker id, expected {node_id}, but received {name}")
+
+
+def _no_list(name: str, operation: str) -> InvalidConfig:
+    return InvalidConfig(f"Can't {operation} to key {name} because its type is not LIST.")
 
 
 def _items(text: str) -> list[str]:

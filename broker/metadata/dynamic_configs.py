@@ -22,6 +22,7 @@ from broker.metadata.broker_config_documentation import documentation_of
 from broker.metadata.broker_configs import BrokerConfigDefinition, ConfigType
 from broker.metadata.config_entries import BrokerLayers, ConfigEntry, ConfigSource, Synonym, synonyms_of
 from broker.metadata.config_values import AtLeast, Value, parse
+from broker.metadata.group_configs import GroupConfigs
 from broker.metadata.state_file import read_state, write_state
 
 log = logging.getLogger("broker.metadata")
@@ -72,6 +73,8 @@ _DEFAULTS: Final = {
 class _DynamicConfigsFile(msgspec.Struct):
     broker: dict[str, str]
     cluster: dict[str, str]
+    groups: dict[str, dict[str, str]] = {}
+    client_metrics: dict[str, dict[str, str]] = {}
 
 
 class DynamicConfigs:
@@ -90,11 +93,14 @@ class DynamicConfigs:
         self._given = {"broker.id": node_id, "log.dirs": str(folder), "node.id": node_id, **given}
         self._set = _DynamicConfigsFile(broker={}, cluster={})
         self._stack()
+        self.group_configs = GroupConfigs({}, self.layers)
+        """What holds for each group."""
 
     def open(self) -> None:
         """Read what was changed before. Raises ValueError when the file is damaged, OSError when it cannot be read."""
         self._set = read_state(self._path, _DynamicConfigsFile) or self._set
         self._stack()
+        self.group_configs.refresh(self._set.groups, self.layers)
 
     def of_broker(self) -> Mapping[str, str]:
         """What was set for this broker alone."""
@@ -109,12 +115,44 @@ class DynamicConfigs:
 
         Raises OSError when they cannot be written; then nothing has changed.
         """
-        changed = msgspec.structs.replace(self._set, **{"cluster" if for_cluster else "broker": dict(settings)})
-        write_state(self._path, changed)
-        self._set = changed
+        self._save(msgspec.structs.replace(self._set, **{"cluster" if for_cluster else "broker": dict(settings)}))
         self._stack()
+        self.group_configs.refresh(self._set.groups, self.layers)
         log.info("broker configs changed scope=%s names=%s", "all" if for_cluster else "this", ",".join(settings))
         self.on_change()
+
+    def of_group(self, group_id: str) -> Mapping[str, str]:
+        """What was set for one group."""
+        return self._set.groups.get(group_id, {})
+
+    def of_client_metrics(self, name: str) -> Mapping[str, str]:
+        """What was set for one subscription to client metrics."""
+        return self._set.client_metrics.get(name, {})
+
+    def names_of_groups(self) -> Iterable[str]:
+        """The groups that something is set for."""
+        return self._set.groups
+
+    def names_of_client_metrics(self) -> Iterable[str]:
+        """The subscriptions to client metrics."""
+        return self._set.client_metrics
+
+    def replace_of_group(self, group_id: str, settings: Mapping[str, str]) -> None:
+        """Let exactly these settings hold for a group, from its next heartbeat on. Raises OSError as `replace` does."""
+        groups = _with(self._set.groups, group_id, settings)
+        self._save(msgspec.structs.replace(self._set, groups=groups))
+        self.group_configs.refresh(groups, self.layers)
+        log.info("group configs changed group=%s names=%s", group_id, ",".join(settings))
+
+    def replace_of_client_metrics(self, name: str, settings: Mapping[str, str]) -> None:
+        """Let exactly these settings hold for a subscription. Raises OSError as `replace` does."""
+        subscriptions = _with(self._set.client_metrics, name, settings)
+        self._save(msgspec.structs.replace(self._set, client_metrics=subscriptions))
+        log.info("client metrics configs changed subscription=%s names=%s", name, ",".join(settings))
+
+    def _save(self, changed: _DynamicConfigsFile) -> None:
+        write_state(self._path, changed)
+        self._set = changed
 
     def log_config(self, overrides: Mapping[str, str]) -> LogConfig:
         """What a topic's own configs and the broker's defaults mean to its logs. Raises InvalidConfig."""
@@ -163,6 +201,12 @@ class DynamicConfigs:
             (ConfigSource.DEFAULT, _DEFAULTS),
         )
         self._topic_defaults = topic_configs.describe_defaults(self.layers)
+
+
+def _with(resources: Mapping[str, dict[str, str]], name: str, settings: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """The resources with these settings for one of them; one without any is not kept."""
+    others = {each: own for each, own in resources.items() if each != name}
+    return others | {name: dict(settings)} if settings else others
 
 
 def definition_of(name: str) -> BrokerConfigDefinition | None:

@@ -42,7 +42,7 @@ def check_level(name: str, level: str | None) -> None:
         raise InvalidConfig(f"Logger {name} does not exist!")
     if level is None and name == ROOT:
         raise InvalidRequest("Removing the log level of the root logger is not allowed")
-    if level is not None and level.upper() not in LEVELS:
+    if level is not None and level not in LEVELS:
         raise InvalidConfig(
             f"Cannot set the log level of {name} to {level} as it is not a supported log level. "
             f"Valid log levels are {', '.join(LEVELS)}"
@@ -51,4 +51,4 @@ def check_level(name: str, level: str | None) -> None:
 
 def set_level(name: str, level: str | None) -> None:
     """Set or take away a level that `check_level` has passed."""
-    logging.getLogger(None if name == ROOT else name).setLevel(LEVELS[level.upper()] if level else logging.NOTSET)
+    logging.getLogger(None if name == ROOT else name).setLevel(LEVELS[level] if level else logging.NOTSET)

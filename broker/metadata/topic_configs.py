@@ -214,11 +214,6 @@ def _number(name: str, overrides: Mapping[str, str], layers: BrokerLayers) -> in
     return value
 
 
-def min_insync_replicas(overrides: Mapping[str, str], layers: BrokerLayers) -> int:
-    """How many replicas acks=all waits for; more than 1 cannot be had on a single node."""
-    return _number("min.insync.replicas", overrides, layers)
-
-
 def log_config(overrides: Mapping[str, str], layers: BrokerLayers) -> LogConfig:
     """What a topic's configs mean to its partitions' logs. `overrides` must have passed `check_overrides`."""
     values = {name: typed_value(name, overrides, layers) for name in LOG_CONFIG_FIELDS}

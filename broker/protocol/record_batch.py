@@ -134,6 +134,10 @@ def check_crc(data: bytes | bytearray | memoryview, header: BatchHeader, at: int
     return crc32c(view[at + CRC_FROM : at + LOG_OVERHEAD_BYTES + header.batch_length]) == header.crc
 
 
+class NotOneBatch(InvalidRecord):
+    """What came for a partition is not one whole record batch."""
+
+
 def check_produced(
     records: bytes | bytearray | memoryview | None,
     *,
@@ -177,18 +181,18 @@ def check_produced(
 def _not_one_batch(records: bytes | bytearray | memoryview | None, size: int) -> KafkaError:
     """Why the bytes are not one whole batch of magic 2."""
     if records is None or size < LOG_OVERHEAD_BYTES + 5:
-        return InvalidRecord("a produce request needs one record batch for each partition")
+        return NotOneBatch("a produce request needs one record batch for each partition")
     batch_length, magic = struct.unpack_from(">i4xb", records, 8)
     if batch_length < 14:  # the shortest of any magic
         return CorruptMessage(f"a record batch cannot have length {batch_length}")
     if size < LOG_OVERHEAD_BYTES + batch_length:
-        return InvalidRecord(f"a record batch of {LOG_OVERHEAD_BYTES + batch_length} bytes came as {size}")
+        return NotOneBatch(f"a record batch of {LOG_OVERHEAD_BYTES + batch_length} bytes came as {size}")
     if not 0 <= magic <= MAGIC:
         return CorruptMessage(f"magic {magic} is unknown")
     if magic < MAGIC:
-        return InvalidRecord(f"magic {magic} is no longer supported: records must be in batches of magic {MAGIC}")
+        return NotOneBatch(f"magic {magic} is no longer supported: records must be in batches of magic {MAGIC}")
     if size > LOG_OVERHEAD_BYTES + batch_length:
-        return InvalidRecord("a produce request may have only one record batch for each partition")
+        return NotOneBatch("a produce request may have only one record batch for each partition")
     return CorruptMessage(f"a record batch has at least {RECORD_BATCH_HEADER_BYTES} bytes, not {size}")
 
 

@@ -8,6 +8,8 @@ sum as Kafka's: observed rate minus limit, in parts of the limit, times the wind
 
 from __future__ import annotations
 
+import ipaddress
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -28,6 +30,8 @@ CONNECTION_CREATION_RATE: Final = "connection_creation_rate"
 
 KEYS_OF_CLIENTS: Final = (PRODUCER_BYTE_RATE, CONSUMER_BYTE_RATE, REQUEST_PERCENTAGE, CONTROLLER_MUTATION_RATE)
 _FRACTIONAL: Final = (REQUEST_PERCENTAGE, CONTROLLER_MUTATION_RATE)
+
+QUOTA_MAX: Final = (1 << 63) - 1
 
 METERS_MAX: Final = 10_000
 """Clients that are counted at a time; beyond this all begin anew."""
@@ -54,6 +58,7 @@ def entity_of(parts: Iterable[tuple[str, str | None]]) -> Entity:
     kinds = [kind for kind, _ in parts]
     if not parts:
         raise InvalidRequest("Invalid empty client quota entity")
+    # Differs from Kafka: an entity that names a kind twice is refused, because Kafka forgets the first name.
     if len(set(kinds)) < len(kinds):
         raise InvalidRequest("Duplicate entity type in client quota entity")
     for kind, name in parts:
@@ -63,15 +68,30 @@ def entity_of(parts: Iterable[tuple[str, str | None]]) -> Entity:
             raise InvalidRequest(f"Empty {kind} not supported")
     if IP in kinds and len(kinds) > 1:
         raise InvalidRequest("Invalid client quota entity: an ip stands alone")
+    if kinds == [IP]:
+        _check_ip(parts[0][1])
     return tuple(parts)
+
+
+def _check_ip(name: str | None) -> None:
+    # Differs from Kafka: an ip is an address, not a name of a host, because a name would have to be looked up.
+    try:
+        ipaddress.ip_address(name or "0.0.0.0")
+    except ValueError as error:
+        raise InvalidRequest(f"{name} is not a valid IP address") from error
 
 
 def check_value(entity: Entity, key: str, value: float) -> None:
     """Raise InvalidRequest unless the quota can be set for the entity."""
     if key not in ((CONNECTION_CREATION_RATE,) if entity[0][0] == IP else KEYS_OF_CLIENTS):
         raise InvalidRequest(f"Invalid configuration key {key}")
+    # Differs from Kafka: a quota that is not a number is refused, because it would limit nobody.
     if not value > 0:
         raise InvalidRequest(f"Quota {key} must be greater than 0")
+    if not math.isfinite(value):
+        raise InvalidRequest(f"Quota {key} must be finite")
+    if key not in _FRACTIONAL and value > QUOTA_MAX:
+        raise InvalidRequest(f"Configuration {key} must be at most {QUOTA_MAX}")
     if key not in _FRACTIONAL and value != int(value):
         raise InvalidRequest(f"Configuration {key} must be a whole number")
 

@@ -27,9 +27,17 @@ CODE: Final = ClusterAuthorizationFailed.code
 MESSAGE: Final = "Cluster authorization failed."
 
 
-@guards(ApiKey.API_VERSIONS, ApiKey.SASL_HANDSHAKE, ApiKey.SASL_AUTHENTICATE)
+@guards(
+    ApiKey.API_VERSIONS,
+    ApiKey.CREATE_DELEGATION_TOKEN,
+    ApiKey.DESCRIBE_DELEGATION_TOKEN,
+    ApiKey.EXPIRE_DELEGATION_TOKEN,
+    ApiKey.RENEW_DELEGATION_TOKEN,
+    ApiKey.SASL_AUTHENTICATE,
+    ApiKey.SASL_HANDSHAKE,
+)
 def free(handler: Handler, request: Any, context: RequestContext) -> Any:
-    """Everybody may ask this."""
+    """Everybody may ask this; that there are no delegation tokens too."""
     return handler(request, context)
 
 
@@ -46,7 +54,14 @@ def describe(handler: Handler, request: Any, context: RequestContext) -> Any:
     return handler(request, context)
 
 
-@guards(ApiKey.ALTER_PARTITION_REASSIGNMENTS, ApiKey.ELECT_LEADERS, ApiKey.UPDATE_FEATURES)
+@guards(
+    ApiKey.ADD_RAFT_VOTER,
+    ApiKey.ALTER_PARTITION_REASSIGNMENTS,
+    ApiKey.ELECT_LEADERS,
+    ApiKey.REMOVE_RAFT_VOTER,
+    ApiKey.UNREGISTER_BROKER,
+    ApiKey.UPDATE_FEATURES,
+)
 def alter(handler: Handler, request: Any, context: RequestContext) -> Any:
     """ALTER on the cluster."""
     demand_on_cluster(context, Operation.ALTER)

@@ -48,7 +48,7 @@ def test_offsets_outside_the_log_are_refused(handler_broker, log):
 
 
 def test_partitions_that_do_not_exist_are_refused(handler_broker, log):
-    assert delete(handler_broker, "t2", (9, 0)) == [(9, -1, 6)]
+    assert delete(handler_broker, "t2", (9, 0)) == [(9, -1, 3)]
     assert delete(handler_broker, "zz", (0, 0)) == [(0, -1, 3)]
 
 

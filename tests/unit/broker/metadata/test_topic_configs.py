@@ -6,7 +6,7 @@ from broker.config import DEFINITIONS as BROKER_DEFINITIONS
 from broker.errors import InvalidConfig
 from broker.log import LogConfig
 from broker.metadata.config_entries import ConfigSource
-from broker.metadata.topic_configs import DEFINITIONS, check_overrides, describe, log_config, min_insync_replicas
+from broker.metadata.topic_configs import DEFINITIONS, check_overrides, describe, log_config
 
 DEFAULTS = {name: d.default for name, d in BROKER_DEFINITIONS.items() if d.default is not None}
 
@@ -222,8 +222,3 @@ def test_a_log_gets_every_config_that_it_reads():
         preallocate=True,
         index_interval_bytes=8,
     )
-
-
-def test_min_insync_replicas_falls_back_to_the_broker():
-    assert min_insync_replicas({}, layers(static={"min.insync.replicas": "2"})) == 2
-    assert min_insync_replicas({"min.insync.replicas": "1"}, layers(static={"min.insync.replicas": "2"})) == 1

@@ -1,0 +1,37 @@
+"""The two brokers under comparison: ours always, a genuine Apache Kafka 4.3.1 where Java and Maven are."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from broker.protocol.api_keys import ApiKey
+from caudal.testing import Broker
+from tests.conformance.asking import Side
+from tests.conftest import IN_CI
+
+BROKER_CONFIGS = 4
+LIKE_THE_KIT = {
+    "node.id": "1",
+    "offsets.topic.num.partitions": "8",
+    "transaction.state.log.num.partitions": "4",
+}
+"""What the kit sets otherwise than our defaults, so that answers can be equal."""
+
+
+@pytest.fixture(scope="session")
+def our_broker() -> Iterator[Broker]:
+    with Broker(settings=LIKE_THE_KIT) as running:
+        side = Side(running.bootstrap_servers)
+        # Kafka's controller sets this for all brokers when eligible leader replicas come on (docs/differences.md).
+        configs = [{"name": "min.insync.replicas", "config_operation": 0, "value": "1"}]
+        resources = [{"resource_type": BROKER_CONFIGS, "resource_name": "", "configs": configs}]
+        assert side.raw(ApiKey.INCREMENTAL_ALTER_CONFIGS, 1, resources=resources).responses[0].error_code == 0
+        side.close()
+        yield running
+
+
+@pytest.fixture(scope="session")
+def has_kit() -> bool:
+    """Whether there is a genuine Kafka to compare with; in CI there must be."""
+    return IN_CI or (shutil.which("java") is not None and shutil.which("mvn") is not None)

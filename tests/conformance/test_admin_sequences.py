@@ -1,0 +1,323 @@
+"""What people do with Apache Kafka's own tools, step by step, against us and a genuine broker: both print the same."""
+
+import json
+import re
+import struct
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from broker.protocol.api_keys import ApiKey
+from caudal.testing import Broker
+from tests.conformance.asking import Side
+from tests.conformance.tool_runner import ToolRunner, common
+from tests.conftest import IN_CI, RealKafka
+
+pytestmark = pytest.mark.java
+
+TOPIC, GROUP = "seq-orders", "seq-billing"
+Printed = list[Any]
+
+
+class Bench:
+    """One broker, its tools, and raw requests for what no tool can do."""
+
+    def __init__(self, address: str, folder: Path) -> None:
+        self.address = address
+        self.side = Side(address)
+        self.runner = ToolRunner(address)
+        self.folder = folder
+        folder.mkdir()
+
+    def prepare(self) -> "Bench":
+        """A topic of three partitions with five records, a group with offsets and one with a member."""
+        self.side.warm_up()
+        self.side.topic(TOPIC, 3)
+        self.side.produce(TOPIC, *[b"x"] * 5)
+        for group in (GROUP, "seq-empty"):
+            offsets = [{"partition_index": index, "committed_offset": 2 if index == 0 else 0} for index in range(2)]
+            self.side.raw(ApiKey.OFFSET_COMMIT, 8, group_id=group, topics=[{"name": TOPIC, "partitions": offsets}])
+        self._join("seq-active")
+        return self
+
+    def _join(self, group: str) -> None:
+        name = TOPIC.encode()
+        subscription = struct.pack(">hih", 1, 1, len(name)) + name + struct.pack(">ii", -1, 0)
+        asked = {"group_id": group, "session_timeout_ms": 300_000, "rebalance_timeout_ms": 300_000, "member_id": ""}
+        protocols = [{"name": "range", "metadata": subscription}]
+        joined = self.side.raw(ApiKey.JOIN_GROUP, 3, protocol_type="consumer", protocols=protocols, **asked)
+        mine = struct.pack(">hih", 0, 1, len(name)) + name + struct.pack(">iiii", 2, 0, 1, -1)
+        member = {"group_id": group, "generation_id": joined.generation_id, "member_id": joined.member_id}
+        assignments = [{"member_id": joined.member_id, "assignment": mine}]
+        assert self.side.raw(ApiKey.SYNC_GROUP, 3, assignments=assignments, **member).error_code == 0
+
+    def file(self, name: str, content: object) -> Path:
+        path = self.folder / name
+        path.write_text(json.dumps(content))
+        return path
+
+    def run(self, command: str) -> Printed:
+        status, printed = self.runner.run(command)
+        return [command.replace(str(self.folder), "<folder>"), status, common(printed, self.address)]
+
+    def close(self) -> None:
+        self.runner.close()
+        self.side.close()
+
+
+@pytest.fixture(scope="module")
+def benches(
+    our_broker: Broker, real_kafka: RealKafka, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[Bench]]:
+    """Ours and the genuine one."""
+    folder = tmp_path_factory.mktemp("sequences")
+    made = [Bench(our_broker.bootstrap_servers, folder / "ours"), Bench(real_kafka.bootstrap_servers, folder / "real")]
+    try:
+        try:
+            made[0].runner.run("topics --list")
+        except AssertionError:
+            if IN_CI:
+                raise
+            pytest.skip("Java is there without its compiler")
+        yield [bench.prepare() for bench in made]
+    finally:
+        for bench in made:
+            bench.close()
+
+
+def topics_in(lines: list[str], prefix: str = "seq-") -> list[str]:
+    """Those lines of a listing that are about us; other tests may use the broker too."""
+    return [line for line in lines if prefix in line]
+
+
+SEQUENCES: dict[str, list[str]] = {
+    "topics": [
+        "topics --create --topic seq-life --partitions 2 --config retention.ms=1000",
+        "topics --create --topic seq-life",
+        "topics --create --topic seq-life --if-not-exists",
+        "topics --create --topic seq.bad/name",
+        "topics --create --topic seq-rf --replication-factor 3",
+        "topics --describe --topic seq-life",
+        "topics --alter --topic seq-life --partitions 3",
+        "topics --alter --topic seq-life --partitions 1",
+        "topics --describe --topic seq-life",
+        "topics --describe --topic seq-none",
+        "topics --describe --under-replicated-partitions --topic seq-life",
+        "topics --list --topic seq-life",
+        "topics --delete --topic seq-life",
+        "topics --delete --topic seq-life",
+    ],
+    "consumer groups": [
+        f"consumer-groups --describe --group {GROUP}",
+        f"consumer-groups --describe --group {GROUP} --state",
+        f"consumer-groups --describe --group {GROUP} --members",
+        "consumer-groups --describe --group seq-active",
+        "consumer-groups --describe --group seq-active --members --verbose",
+        "consumer-groups --describe --group seq-active --state --verbose",
+        "consumer-groups --describe --group seq-none",
+        f"consumer-groups --group {GROUP} --reset-offsets --to-earliest --topic {TOPIC} --dry-run",
+        f"consumer-groups --group {GROUP} --reset-offsets --to-offset 4 --topic {TOPIC}:0 --execute",
+        f"consumer-groups --group {GROUP} --reset-offsets --shift-by -9 --topic {TOPIC}:0 --execute",
+        f"consumer-groups --group {GROUP} --reset-offsets --to-latest --all-topics --execute",
+        f"consumer-groups --group seq-active --reset-offsets --to-latest --topic {TOPIC} --execute",
+        f"consumer-groups --describe --group {GROUP}",
+        f"consumer-groups --group {GROUP} --delete-offsets --topic {TOPIC}:1",
+        f"consumer-groups --group seq-active --delete-offsets --topic {TOPIC}:1",
+        f"consumer-groups --describe --group {GROUP} --offsets",
+        "consumer-groups --group seq-active --delete",
+        "consumer-groups --group seq-empty --delete",
+        "consumer-groups --group seq-empty --delete",
+    ],
+    "offsets and records": [
+        f"get-offsets --topic {TOPIC}",
+        f"get-offsets --topic {TOPIC} --time earliest",
+        f"get-offsets --topic {TOPIC} --time max-timestamp --partitions 1",
+        f"get-offsets --topic {TOPIC} --time earliest-local",
+        "get-offsets --topic seq-none",
+        "delete-records --offset-json-file {delete}",
+        f"get-offsets --topic {TOPIC} --time -2",
+    ],
+    "the cluster": [
+        "cluster cluster-id",
+        "cluster list-endpoints",
+        "cluster unregister --id 77",
+        "transactions describe-producers --topic seq-orders --partition 1",
+        "transactions describe --transactional-id seq-none",
+        "transactions find-hanging --broker-id 1",
+        "transactions find-hanging --topic seq-orders",
+        "acls --list",
+        "delegation-tokens --describe --command-config {empty}",
+        "features upgrade --feature nope=1",
+        "features upgrade --feature group.version=9",
+    ],
+    "configs": [
+        f"configs --describe --all --entity-type topics --entity-name {TOPIC}",
+        f"configs --alter --entity-type topics --entity-name {TOPIC} "
+        "--add-config retention.ms=5,cleanup.policy=[compact,delete]",
+        f"configs --describe --entity-type topics --entity-name {TOPIC}",
+        f"configs --alter --entity-type topics --entity-name {TOPIC} --add-config nope=1",
+        f"configs --alter --entity-type topics --entity-name {TOPIC} --add-config retention.ms=x",
+        f"configs --alter --entity-type topics --entity-name {TOPIC} --delete-config retention.ms,cleanup.policy",
+        f"configs --alter --entity-type topics --entity-name {TOPIC} --delete-config retention.ms",
+        "configs --describe --entity-type topics --entity-name seq-none",
+        "configs --alter --entity-type brokers --entity-name 1 --add-config log.cleaner.threads=2",
+        "configs --describe --entity-type brokers --entity-name 1",
+        "configs --alter --entity-type brokers --entity-name 1 --delete-config log.cleaner.threads",
+        "configs --alter --entity-type brokers --entity-name 1 --add-config node.id=7",
+        "configs --alter --entity-type users --entity-name seq-u "
+        "--add-config producer_byte_rate=1000,request_percentage=12.5",
+        "configs --alter --entity-type users --entity-name seq-u "
+        "--add-config SCRAM-SHA-256=[iterations=8192,password=p]",
+        "configs --describe --entity-type users --entity-name seq-u",
+        "configs --alter --entity-type users --entity-name seq-u --delete-config producer_byte_rate,SCRAM-SHA-256",
+        "configs --alter --entity-type users --entity-name seq-u --delete-config request_percentage",
+        "configs --alter --entity-type clients --entity-default --add-config consumer_byte_rate=900000000",
+        "configs --describe --entity-type clients --entity-default",
+        "configs --alter --entity-type clients --entity-default --delete-config consumer_byte_rate",
+        "configs --alter --entity-type ips --entity-name 192.0.2.1 --add-config connection_creation_rate=100",
+        "configs --describe --entity-type ips --entity-name 192.0.2.1",
+        "configs --alter --entity-type ips --entity-name 192.0.2.1 --delete-config connection_creation_rate",
+        "configs --alter --entity-type groups --entity-name seq-g --add-config consumer.session.timeout.ms=50000",
+        "configs --alter --entity-type groups --entity-name seq-g --add-config consumer.session.timeout.ms=5",
+        "configs --describe --all --entity-type groups --entity-name seq-g",
+        "configs --describe --entity-type groups --entity-name seq-g",
+        "configs --alter --entity-type groups --entity-name seq-g --delete-config consumer.session.timeout.ms",
+        "client-metrics --alter --name seq-m --interval 1000 --metrics org.",
+        "client-metrics --describe --name seq-m",
+        "client-metrics --delete --name seq-m",
+    ],
+    "elections and reassignments": [
+        f"leader-election --election-type preferred --topic {TOPIC} --partition 0",
+        f"leader-election --election-type unclean --topic {TOPIC} --partition 0",
+        "leader-election --election-type preferred --topic seq-none --partition 0",
+        "reassign-partitions --list",
+        "reassign-partitions --topics-to-move-json-file {move} --broker-list 1 --generate",
+        "reassign-partitions --reassignment-json-file {reassign} --execute",
+        "reassign-partitions --reassignment-json-file {reassign} --verify",
+        "reassign-partitions --reassignment-json-file {reassign} --cancel",
+        "reassign-partitions --reassignment-json-file {impossible} --execute",
+    ],
+}
+
+
+@pytest.mark.parametrize("name", SEQUENCES)
+def test_a_sequence_prints_the_same(benches: list[Bench], name: str) -> None:
+    with ThreadPoolExecutor(2) as threads:
+        ours, real = threads.map(lambda bench: sequence(bench, SEQUENCES[name]), benches)
+    assert len(ours) == len(real)
+    for our_step, real_step in zip(ours, real, strict=True):
+        assert our_step == real_step
+
+
+def sequence(bench: Bench, commands: list[str]) -> list[Printed]:
+    zero = {"topic": TOPIC, "partition": 0}
+    files = {
+        "{delete}": bench.file("delete.json", {"version": 1, "partitions": [{**zero, "offset": 3}]}),
+        "{move}": bench.file("move.json", {"version": 1, "topics": [{"topic": TOPIC}]}),
+        "{reassign}": bench.file("reassign.json", {"version": 1, "partitions": [{**zero, "replicas": [1]}]}),
+        "{impossible}": bench.file("impossible.json", {"version": 1, "partitions": [{**zero, "replicas": [9]}]}),
+    }
+    (bench.folder / "empty.properties").touch()
+    files["{empty}"] = bench.folder / "empty.properties"
+    printed = []
+    for command in commands:
+        for key, path in files.items():
+            command = command.replace(key, str(path))
+        step = bench.run(command)
+        if " --describe" in command:  # a genuine broker learns of a change a little later than the controller
+            step = settled(bench, command, step)
+        printed.append(step)
+    return printed
+
+
+def settled(bench: Bench, command: str, step: Printed) -> Printed:
+    """What the command prints once it prints the same twice."""
+    for _ in range(20):
+        time.sleep(0.05)
+        again = bench.run(command)
+        if again == step:
+            return again
+        step = again
+    return step
+
+
+def test_listings_name_the_same(benches: list[Bench]) -> None:
+    for command in (
+        "topics --list",
+        "groups --list",
+        "consumer-groups --list --state",
+        "consumer-groups --list --type",
+    ):
+        ours, real = ([status, topics_in(lines)] for _, status, lines in (bench.run(command) for bench in benches))
+        assert ours == real, command
+
+
+def test_log_folders_hold_the_same_partitions(benches: list[Bench]) -> None:
+    found = []
+    for bench in benches:
+        _, printed = bench.runner.run(f"log-dirs --describe --topic-list {TOPIC}")
+        (line,) = (line for line in printed.splitlines() if line.startswith("{"))
+        (broker,) = json.loads(line)["brokers"]
+        (folder,) = broker["logDirs"]
+        partitions = [
+            {**each, "size": each["size"] > 0}
+            for each in sorted(folder["partitions"], key=lambda each: each["partition"])
+        ]
+        found.append([broker["broker"], folder["error"], partitions])
+    assert found[0] == found[1]
+
+
+NOT_COMPARED = re.compile(r"share|streams|Share|Streams|ShareGroup|eligible|kraft|Telemetry|Kip848")
+"""Rows about share groups and streams groups, which we may or may not serve, and about Kafka's own quorum."""
+
+
+def test_features_are_the_same(benches: list[Bench]) -> None:
+    rows = []
+    for bench in benches:
+        _, status, lines = bench.run("features describe")
+        rows.append([status, [re.sub(r"Epoch: \d+", "", line) for line in lines if not NOT_COMPARED.search(line)]])
+    assert rows[0] == rows[1]
+
+
+def test_served_versions_are_the_same(benches: list[Bench]) -> None:
+    """Differs by rows that are named here: what only brokers ask each other, share and streams groups."""
+    rows = []
+    for bench in benches:
+        _, status, lines = bench.run("broker-api-versions")
+        kept = {line.rstrip(",") for line in lines if re.match(r"\w+\(\d+\):", line) and not NOT_COMPARED.search(line)}
+        rows.append((status, kept))
+    (our_status, ours), (real_status, real) = rows
+    assert our_status == real_status
+    assert ours - real == {"AddPartitionsToTxn(24): 0 to 3 [usable: 3]"}
+    assert {line.partition("(")[0] for line in real - ours} == {"AddPartitionsToTxn"}
+
+
+def test_the_quorum_has_one_leader(benches: list[Bench]) -> None:
+    shown = []
+    for bench in benches:
+        _, _, replicas = bench.run("metadata-quorum describe --replication")
+        _, status, lines = bench.run("metadata-quorum describe --status")
+        values = dict(line.split(": ", 1) for line in lines if ": " in line)
+        names = ("ClusterId", "LeaderId", "MaxFollowerLag", "CurrentObservers")
+        ends = [re.sub(r"^1 (\S+) \d+ ", r"1 \1 <end> ", line) for line in replicas]
+        shown.append([status, sorted(values), [values[name] for name in names], ends])
+    assert shown[0] == shown[1]
+
+
+def test_transactions_are_listed(benches: list[Bench]) -> None:
+    shown = []
+    for bench in benches:
+        made = bench.side.raw(
+            ApiKey.INIT_PRODUCER_ID, 4, transactional_id="seq-transactional", transaction_timeout_ms=600_000
+        )
+        assert made.error_code == 0
+        _, status, lines = bench.run("transactions list")
+        (listed,) = (line for line in lines if "seq-transactional" in line)
+        _, _, described = bench.run("transactions describe --transactional-id seq-transactional")
+        producer_id = str(made.producer_id)
+        shown.append([status, [line.replace(producer_id, "<producer>") for line in (listed, *described)]])
+    assert shown[0] == shown[1]
