@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,9 +78,13 @@ class RealKafka:
         )
 
 
-def start_real_kafka(directory: Path, *, brokers: int) -> RealKafka:
+def start_real_kafka(
+    directory: Path, *, brokers: int, port: int = 0, settings: Mapping[str, str] | None = None
+) -> RealKafka:
+    where = ("--brokers", str(brokers), "--dir", str(directory), "--port", str(port))
+    lines = [word for key, value in (settings or {}).items() for word in ("--set", f"{key}={value}")]
     done = subprocess.run(
-        [sys.executable, str(KIT), "start", "--brokers", str(brokers), "--dir", str(directory), "--port", "0"],
+        [sys.executable, str(KIT), "start", *where, *lines],
         capture_output=True,
         text=True,
         timeout=300,
