@@ -4,18 +4,24 @@ Every script is called with `BOOTSTRAP SECURE CA PREFIX NOW_MS STEP...`: the PLA
 of the authority, what every name of this run starts with, the timestamp of the first record, and the steps to take.
 """
 
+import asyncio
 import inspect
 import json
+import os
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 RECORDS_PER_CODEC = 12
 USER, PASSWORD = "alice", "alice-secret"
 PARTITIONS = 3
+STEP_SECONDS_MAX = 30.0
+RETENTION_MS = "7200000"
+T = TypeVar("T")
 
 
 class NotOffered(Exception):
@@ -60,6 +66,14 @@ class Plan:
         return f"{offset} {named}={text.split(' ')[0]}/{len(text)} +{timestamp_ms - self.now_ms} {' '.join(words)}"
 
 
+def until(ask: Callable[[], T], is_settled: Callable[[T], bool], seconds: float = 3.0) -> T:
+    """Ask until the answer is settled: Kafka's broker learns of what its controller has done a little later."""
+    deadline = time.monotonic() + seconds
+    while not is_settled(answer := ask()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return answer
+
+
 def rebalanced(owned: list[set[int]]) -> dict[str, Any]:
     """The result of a rebalance of two members."""
     return {
@@ -82,7 +96,7 @@ async def take_steps(script: Any, version: str, error_name: Callable[[Exception]
     for step in script.plan.steps:
         try:
             result = getattr(script, step)()
-            document[step] = await result if inspect.isawaitable(result) else result
+            document[step] = await asyncio.wait_for(result, STEP_SECONDS_MAX) if inspect.isawaitable(result) else result
         except NotOffered as missing:
             document[step] = {"not_offered": str(missing)}
         except Exception as error:
@@ -90,7 +104,8 @@ async def take_steps(script: Any, version: str, error_name: Callable[[Exception]
             document[step] = {"error": name} if name else {"failed": f"{type(error).__name__}: {error}"}
             if not name:
                 traceback.print_exc()
-    print(json.dumps(document))
+    print(json.dumps(document), flush=True)
+    os._exit(0)  # Clients that were refused have threads and tasks that would go on.
 
 
 def read_plan() -> Plan:

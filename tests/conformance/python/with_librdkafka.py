@@ -34,12 +34,14 @@ from tests.conformance.python.script import (
     PARTITIONS,
     PASSWORD,
     RECORDS_PER_CODEC,
+    RETENTION_MS,
     USER,
     Plan,
     is_balanced,
     read_plan,
     rebalanced,
     take_steps,
+    until,
 )
 
 PATIENCE_S = 20.0
@@ -120,7 +122,7 @@ class Script:
         return sorted(name.removeprefix(f"{self.plan.prefix}-") for name in names if name.startswith(self.plan.prefix))
 
     def list_topics(self) -> Any:
-        return self._topics()
+        return until(self._topics, bool)
 
     def _alter(self, name: str, value: str) -> None:
         entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
@@ -128,12 +130,15 @@ class Script:
         self.admin.incremental_alter_configs([resource])[resource].result(PATIENCE_S)
 
     def alter_config(self) -> Any:
-        self._alter("retention.ms", "7200000")
+        self._alter("retention.ms", RETENTION_MS)
         return "altered"
 
     def describe_config(self) -> Any:
         resource = ConfigResource(ResourceType.TOPIC, self.main)
-        found = self.admin.describe_configs([resource])[resource].result(PATIENCE_S)
+        found = until(
+            lambda: self.admin.describe_configs([resource])[resource].result(PATIENCE_S),
+            lambda configs: configs["retention.ms"].value == RETENTION_MS,
+        )
         return {
             name: f"{entry.value} {ConfigSource(entry.source).name}"
             f"{' read-only' if entry.is_read_only else ''}{' sensitive' if entry.is_sensitive else ''}"
@@ -149,7 +154,7 @@ class Script:
     def _grow(self, partitions: int) -> int:
         name = self.plan.name("grown")
         self.admin.create_partitions([NewPartitions(name, partitions)])[name].result(PATIENCE_S)
-        return len(self._describe(name).partitions)
+        return until(lambda: len(self._describe(name).partitions), lambda count: count == partitions)
 
     def create_partitions(self) -> Any:
         self._create(self.plan.name("grown"))
@@ -487,7 +492,7 @@ class Script:
 
     def delete_topic(self) -> Any:
         self._delete_topic()
-        return self._topics()
+        return until(self._topics, lambda names: "main" not in names)
 
     def delete_unknown_topic(self) -> Any:
         self._delete_topic()
