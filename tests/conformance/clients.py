@@ -72,7 +72,8 @@ def _javascript() -> list[str]:
         _run([_program("npm"), "ci", "--no-audit", "--no-fund", "--loglevel=error"], cwd=folder)
 
     modules = _built("javascript", package, install) / "node_modules"
-    return ["env", f"NODE_PATH={modules}", "KAFKAJS_NO_PARTITIONER_WARNING=1", _program("node"), str(HERE / "javascript" / "steps.js")]
+    surroundings = ("env", f"NODE_PATH={modules}", "KAFKAJS_NO_PARTITIONER_WARNING=1")
+    return [*surroundings, _program("node"), str(HERE / "javascript" / "steps.js")]
 
 
 def _java_4() -> list[str]:

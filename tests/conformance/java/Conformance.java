@@ -23,6 +23,7 @@ public final class Conformance {
     static final List<String> CODECS = List.of("none", "gzip", "snappy", "lz4", "zstd");
     static final int RECORDS_PER_CODEC = 12, PARTITIONS = 3;
     static final int ALL_RECORDS = CODECS.size() * RECORDS_PER_CODEC;
+    static final String RETENTION_MS = "7200000";
     static final Duration POLL = Duration.ofMillis(50);
     static final long PATIENCE_MS = 20_000;
 
@@ -91,6 +92,18 @@ public final class Conformance {
         return future.get(PATIENCE_MS, java.util.concurrent.TimeUnit.MILLISECONDS);
     }
 
+    // Asks until the answer is settled: Kafka's broker learns of what its controller has done a little later.
+    static <T> T until(Callable<T> ask, Predicate<T> isSettled) throws Exception {
+        long deadline = System.currentTimeMillis() + 3000;
+        while (true) {
+            T answer = ask.call();
+            if (isSettled.test(answer) || System.currentTimeMillis() > deadline) {
+                return answer;
+            }
+            Thread.sleep(20);
+        }
+    }
+
     // -- topics and configs
 
     void topicSteps() {
@@ -111,18 +124,9 @@ public final class Conformance {
                     each.isr().stream().map(node -> node.id()).toList())).toList());
         });
         steps.put("describe_unknown_topic", () -> describe(name("unknown")));
-        steps.put("list_topics", this::topics);
-        steps.put("alter_config", () -> alter("retention.ms", "7200000"));
-        steps.put("describe_config", () -> {
-            ConfigResource topic = new ConfigResource(ConfigResource.Type.TOPIC, main);
-            Map<String, Object> shown = new TreeMap<>();
-            for (ConfigEntry each : wait(admin.describeConfigs(List.of(topic),
-                    new DescribeConfigsOptions().includeDocumentation(true)).all()).get(topic).entries()) {
-                shown.put(each.name(), each.value() + " " + each.source() + " " + each.type()
-                    + (each.isReadOnly() ? " read-only" : "") + (each.isSensitive() ? " sensitive" : ""));
-            }
-            return shown;
-        });
+        steps.put("list_topics", () -> until(this::topics, names -> !names.isEmpty()));
+        steps.put("alter_config", () -> alter("retention.ms", RETENTION_MS));
+        steps.put("describe_config", () -> until(this::configs, shown -> shown.get("retention.ms").startsWith(RETENTION_MS)));
         steps.put("alter_config_unknown_name", () -> alter("nope", "1"));
         steps.put("alter_config_bad_value", () -> alter("cleanup.policy", "tidy"));
         steps.put("create_partitions", () -> {
@@ -154,9 +158,19 @@ public final class Conformance {
         return "altered";
     }
 
+    Map<String, String> configs() throws Exception {
+        ConfigResource topic = new ConfigResource(ConfigResource.Type.TOPIC, main);
+        Map<String, String> shown = new TreeMap<>();
+        for (ConfigEntry each : wait(admin.describeConfigs(List.of(topic)).all()).get(topic).entries()) {
+            shown.put(each.name(), each.value() + " " + each.source() + " " + each.type()
+                + (each.isReadOnly() ? " read-only" : "") + (each.isSensitive() ? " sensitive" : ""));
+        }
+        return shown;
+    }
+
     Object grow(int partitions) throws Exception {
         wait(admin.createPartitions(Map.of(name("grown"), NewPartitions.increaseTo(partitions))).all());
-        return describe(name("grown")).partitions().size();
+        return until(() -> describe(name("grown")).partitions().size(), count -> count == partitions);
     }
 
     // -- produce
@@ -344,7 +358,8 @@ public final class Conformance {
     }
 
     Object described(String group) throws Exception {
-        ConsumerGroupDescription found = wait(admin.describeConsumerGroups(List.of(group)).all()).get(group);
+        ConsumerGroupDescription found = until(() -> wait(admin.describeConsumerGroups(List.of(group)).all()).get(group),
+            each -> List.of("Stable", "Empty").contains(each.state().toString()));
         List<Integer> assigned = found.members().stream().flatMap(each -> each.assignment().topicPartitions().stream())
             .map(TopicPartition::partition).sorted().toList();
         return sorted(Map.of("state", found.state(), "type", found.type(), "assignor", found.partitionAssignor(),
@@ -514,7 +529,7 @@ public final class Conformance {
 
     Object deleteTopic() throws Exception {
         wait(admin.deleteTopics(List.of(main)).all());
-        return topics();
+        return until(this::topics, names -> !names.contains("main"));
     }
 
     // -- JSON

@@ -263,7 +263,10 @@ class Script:
         return rebalanced(owned)
 
     def _described(self, group: str) -> Any:
-        found = self.admin.describe_groups([group])[group]
+        found = until(
+            lambda: self.admin.describe_groups([group])[group],
+            lambda described: described["group_state"] in ("Stable", "Empty"),
+        )
         owned = [
             number
             for member in found["members"]

@@ -287,7 +287,10 @@ class Script:
         return self._rebalance(self._joined(self.main, self.group))
 
     def _described(self, group: str) -> Any:
-        found = self.admin.describe_consumer_groups([group])[group].result(PATIENCE_S)
+        found = until(
+            lambda: self.admin.describe_consumer_groups([group])[group].result(PATIENCE_S),
+            lambda described: described.state.name in ("STABLE", "EMPTY"),
+        )
         owned = [[each.partition for each in member.assignment.topic_partitions] for member in found.members]
         return {
             "state": found.state.name,

@@ -287,7 +287,9 @@ func (c *client) groupSteps(steps script.Steps) {
 		c.join(c.group, c.main)
 		return c.owned.Balanced()
 	}
-	steps["describe_group"] = c.described
+	steps["describe_group"] = func() (any, error) {
+		return script.Until(c.described, func(shown map[string]any) bool { return shown["state"] == "Stable" })
+	}
 	steps["delete_group_with_members"] = func() (any, error) { return c.deleteGroup(c.group) }
 	steps["resume"] = func() (any, error) {
 		c.leave()
@@ -307,7 +309,7 @@ func (c *client) groupSteps(steps script.Steps) {
 		}
 		return offsets, err
 	}
-	steps["describe_empty_group"] = c.described
+	steps["describe_empty_group"] = func() (any, error) { return c.described() }
 	steps["list_groups"] = c.groups
 	steps["lag"] = func() (any, error) {
 		ends, err := c.ends()
@@ -405,7 +407,7 @@ func (c *client) commit() (any, error) {
 	return shown, err
 }
 
-func (c *client) described() (any, error) {
+func (c *client) described() (map[string]any, error) {
 	found, err := c.admin.DescribeGroups(patient(), c.group)
 	if err != nil {
 		return nil, err

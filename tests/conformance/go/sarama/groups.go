@@ -137,7 +137,9 @@ func (c *client) groupSteps(steps script.Steps) {
 		}
 		return c.owned.Balanced()
 	}
-	steps["describe_group"] = c.described
+	steps["describe_group"] = func() (any, error) {
+		return script.Until(c.described, func(shown map[string]any) bool { return shown["state"] == "Stable" })
+	}
 	steps["delete_group_with_members"] = c.deleteGroup
 	steps["resume"] = func() (any, error) {
 		c.leave()
@@ -161,7 +163,7 @@ func (c *client) groupSteps(steps script.Steps) {
 		}
 		return offsets, err
 	}
-	steps["describe_empty_group"] = c.described
+	steps["describe_empty_group"] = func() (any, error) { return c.described() }
 	steps["list_groups"] = c.groups
 	steps["lag"] = func() (any, error) {
 		ends, err := c.offsets(sarama.OffsetNewest)
@@ -206,7 +208,7 @@ func (c *client) committed(group string) (map[int32]string, error) {
 	return shown, nil
 }
 
-func (c *client) described() (any, error) {
+func (c *client) described() (map[string]any, error) {
 	found, err := c.admin.DescribeConsumerGroups([]string{c.group})
 	if err != nil {
 		return nil, err
