@@ -1,4 +1,4 @@
-"""`python -m tests.conformance`: run every client against Apache Kafka and ours, say what differs, write docs/clients.md.
+"""`python -m tests.conformance`: every client against Apache Kafka and ours; writes docs/clients.md.
 
 With names (`python -m tests.conformance sarama kafkajs`) only those run, and the page stays as it is.
 """
@@ -14,7 +14,7 @@ from tests.conformance.clients import CLIENTS
 from tests.conformance.exemptions import without_exempted
 from tests.conformance.runs import run_all
 from tests.conformance.steps import STEPS
-from tests.conformance.targets import our_broker, real_broker
+from tests.conformance.targets import BROKERS
 from tests.integration.broker.certificates import Authority
 
 
@@ -24,7 +24,7 @@ def main(names: list[str]) -> int:
         folder = Path(named)
         (folder / "ca").mkdir()
         authority = Authority(folder / "ca")
-        targets = [stack.enter_context(start(folder / start.__name__, authority)) for start in (our_broker, real_broker)]
+        targets = [stack.enter_context(start(folder / start.__name__, authority)) for start in BROKERS]
         runs = run_all(chosen, targets, folder)
     differing = 0
     for client in chosen:

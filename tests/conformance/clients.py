@@ -1,7 +1,7 @@
 """The clients: how each one's script is built, once, and the command that runs it.
 
-What is built lies in `$CAUDAL_CONFORMANCE_CACHE` (default `~/.cache/caudal-conformance`), each build in a folder named after a
-digest of its sources, so an unchanged script is not built again.
+What is built lies in `$CAUDAL_CONFORMANCE_CACHE` (default `~/.cache/caudal-conformance`), each build in a folder named
+after a digest of its sources, so an unchanged script is not built again.
 """
 
 import fcntl
@@ -15,6 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from tests.conftest import find_program
 
 HERE: Final = Path(__file__).parent
 KIT: Final = HERE.parent / "kafka_kit" / "real-kafka"
@@ -38,11 +40,6 @@ class Client:
         return [each for each in self.programs if find_program(each) is None]
 
 
-def find_program(name: str) -> str | None:
-    """On the path, or beside this Python, where prepare.sh puts what Debian has not."""
-    return shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
-
-
 def _program(name: str) -> str:
     found = find_program(name)
     if found is None:
@@ -55,7 +52,7 @@ def _python(module: str) -> Callable[[], list[str]]:
 
 
 def _go(package: str) -> Callable[[], list[str]]:
-    sources = sorted((HERE / "go").rglob("*.go")) + [HERE / "go" / "go.mod", HERE / "go" / "go.sum"]
+    sources = [*sorted((HERE / "go").rglob("*.go")), HERE / "go" / "go.mod", HERE / "go" / "go.sum"]
 
     def build(folder: Path) -> None:
         _run([_program("go"), "build", "-o", f"{folder}/", "./..."], cwd=HERE / "go")

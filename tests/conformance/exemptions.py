@@ -21,7 +21,7 @@ EXEMPTIONS: Final = (
         "min.insync.replicas",
         "DEFAULT_CONFIG",
         "DYNAMIC_DEFAULT_BROKER_CONFIG",
-        "min.insync.replicas has its static default, because there are no eligible leader replicas (KIP-966).",
+        "min.insync.replicas has its static default, because there are no eligible leader replicas (KIP-966)",
     ),
 )
 

@@ -19,7 +19,13 @@ def table(runs: Mapping[str, Run]) -> str:
     lines += [f"| {client.title} | {runs[client.name].version} |" for client in CLIENTS]
     notes: dict[str, int] = {}
     for section in dict.fromkeys(step.section for step in STEPS):
-        lines += ["", f"## {section}", "", f"| step | {' | '.join(titles)} | what |", "| --- |" + " :-: |" * len(titles) + " --- |"]
+        lines += [
+            "",
+            f"## {section}",
+            "",
+            f"| step | {' | '.join(titles)} | what |",
+            "| --- |" + " :-: |" * len(titles) + " --- |",
+        ]
         for step in STEPS:
             if step.section == section:
                 cells = [_cell(runs[client.name].document[step.name], notes) for client in CLIENTS]

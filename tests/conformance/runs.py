@@ -14,7 +14,7 @@ from tests.conformance.clients import Client
 from tests.conformance.steps import STEPS
 from tests.conformance.targets import Target
 
-SCRIPT_SECONDS_MAX: Final = 150
+SCRIPT_SECONDS_MAX: Final = 240
 # A script mostly waits: for a group to settle, for a client's pause before it asks again.
 SCRIPTS_AT_A_TIME: Final = 6
 

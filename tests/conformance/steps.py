@@ -1,10 +1,10 @@
 """The steps that every client takes, in this order, and what each asks of the broker.
 
-A client prints one JSON document with a key for each step. The value is what the client saw, in words that do not depend on
-chance, ports or time, or one of
+A client prints one JSON document with a key for each step. The value is what the client saw, in words that do not
+depend on chance, ports or time, or one of
 
-- `{"error": NAME}`: the client raised an error; NAME is Kafka's own (`TOPIC_ALREADY_EXISTS`) or, where the client has one
-  of its own for it, that;
+- `{"error": NAME}`: the client raised an error; NAME is Kafka's own (`TOPIC_ALREADY_EXISTS`) or, where the client has
+  one of its own for it, that;
 - `{"not_offered": REASON}`: this client has no such function;
 - `{"failed": TEXT}`: the script itself went wrong. No document may hold one.
 """

@@ -1,12 +1,13 @@
-"""The two brokers that the clients are run against: ours and a real Apache Kafka, with the same listeners and settings."""
+"""The two brokers that the clients are run against, ours and a real Apache Kafka: the same listeners and settings."""
 
 import contextlib
 import socket
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+from confluent_kafka import ConsumerGroupTopicPartitions, Producer
 from confluent_kafka.admin import AdminClient, ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
 
 from caudal.testing import Broker
@@ -47,7 +48,7 @@ def our_broker(folder: Path, authority: Authority) -> Iterator[Target]:
     addresses = f"PLAINTEXT://127.0.0.1:{plain},SECURE://127.0.0.1:{secure}"
     settings = {"listeners": addresses, "listener.security.protocol.map": PROTOCOLS, **_settings(authority)}
     with _ListeningBroker(settings=settings, data_folder=folder / "data", log_file=folder / "log"):
-        yield _with_users(Target("caudal", f"127.0.0.1:{plain}", f"127.0.0.1:{secure}", str(authority.certificate)))
+        yield _prepared(Target("caudal", f"127.0.0.1:{plain}", f"127.0.0.1:{secure}", str(authority.certificate)))
 
 
 @contextlib.contextmanager
@@ -63,9 +64,12 @@ def real_broker(folder: Path, authority: Authority) -> Iterator[Target]:
     }
     kafka = start_real_kafka(folder, brokers=1, port=plain, settings=settings)
     try:
-        yield _with_users(Target("kafka", f"127.0.0.1:{plain}", f"127.0.0.1:{secure}", str(authority.certificate)))
+        yield _prepared(Target("kafka", f"127.0.0.1:{plain}", f"127.0.0.1:{secure}", str(authority.certificate)))
     finally:
         kafka.stop()
+
+
+BROKERS: Final = (our_broker, real_broker)
 
 
 class _ListeningBroker(Broker):
@@ -81,11 +85,15 @@ def _settings(authority: Authority) -> dict[str, str]:
     return {**SETTINGS, "ssl.keystore.location": str(authority.issue("server", "/CN=localhost"))}
 
 
-def _with_users(target: Target) -> Target:
+def _prepared(target: Target) -> Target:
+    """With the users, and the internal topics: those a real broker makes when first asked, which takes it a while."""
     admin = AdminClient({"bootstrap.servers": target.bootstrap})
     for mechanism in (ScramMechanism.SCRAM_SHA_256, ScramMechanism.SCRAM_SHA_512):
         user = UserScramCredentialUpsertion(USER, ScramCredentialInfo(mechanism, 4096), PASSWORD.encode())
-        admin.alter_user_scram_credentials([user])[USER].result(20)
+        admin.alter_user_scram_credentials([user])[USER].result(60)
+    quiet = {"bootstrap.servers": target.bootstrap, "log_level": 0}
+    Producer({**quiet, "transactional.id": "first"}).init_transactions(60)
+    admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions("first")])["first"].result(60)
     return target
 
 

@@ -11,7 +11,7 @@ from tests.conformance.exemptions import EXEMPTIONS, without_exempted
 from tests.conformance.page import PAGE, table
 from tests.conformance.runs import Document, Run, run_all
 from tests.conformance.steps import STEPS
-from tests.conformance.targets import our_broker, real_broker
+from tests.conformance.targets import BROKERS
 from tests.conftest import IN_CI
 from tests.integration.broker.certificates import Authority
 
@@ -27,7 +27,7 @@ def runs(java_tools: object, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     authority = Authority(folder / "ca")
     able = [client for client in CLIENTS if not client.missing_programs()]
     with contextlib.ExitStack() as stack:
-        targets = [stack.enter_context(start(folder / start.__name__, authority)) for start in (our_broker, real_broker)]
+        targets = [stack.enter_context(start(folder / start.__name__, authority)) for start in BROKERS]
         yield run_all(able, targets, folder)
 
 
@@ -57,7 +57,9 @@ def test_answers_are_those_of_apache_kafka(runs: Runs, client: Client):
 def test_each_step_was_answered_in_its_way(runs: Runs, client: Client, target: str):
     """What is to be refused is, what is to work does, and only what the table says is left out is."""
     answers = document(runs, client, target)
-    wrong = [f"{step.name}: {answers[step.name]}" for step in STEPS if not is_in_its_way(answers[step.name], step.is_refused)]
+    wrong = [
+        f"{step.name}: {answers[step.name]}" for step in STEPS if not is_in_its_way(answers[step.name], step.is_refused)
+    ]
     assert not wrong, "\n".join(wrong)
     assert sum(not is_left_out(answers[step.name]) for step in STEPS) >= len(STEPS) // 2
 

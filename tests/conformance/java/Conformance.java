@@ -25,7 +25,7 @@ public final class Conformance {
     static final int ALL_RECORDS = CODECS.size() * RECORDS_PER_CODEC;
     static final String RETENTION_MS = "7200000";
     static final Duration POLL = Duration.ofMillis(50);
-    static final long PATIENCE_MS = 20_000;
+    static final long PATIENCE_MS = 40_000;
 
     final String bootstrap, secure, ca, prefix, main, group, modern;
     final long now;
@@ -94,7 +94,7 @@ public final class Conformance {
 
     // Asks until the answer is settled: Kafka's broker learns of what its controller has done a little later.
     static <T> T until(Callable<T> ask, Predicate<T> isSettled) throws Exception {
-        long deadline = System.currentTimeMillis() + 3000;
+        long deadline = System.currentTimeMillis() + PATIENCE_MS;
         while (true) {
             T answer = ask.call();
             if (isSettled.test(answer) || System.currentTimeMillis() > deadline) {
@@ -139,6 +139,7 @@ public final class Conformance {
     Object create(String topic, int partitions, int replicas, Map<String, String> configs) throws Exception {
         NewTopic asked = new NewTopic(topic, partitions, (short) replicas).configs(configs);
         wait(admin.createTopics(List.of(asked)).all());
+        until(() -> wait(admin.listTopics().names()), names -> names.contains(topic));
         return "created";
     }
 

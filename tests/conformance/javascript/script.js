@@ -3,7 +3,7 @@
 
 const CODECS = ['none', 'gzip', 'snappy', 'lz4', 'zstd']
 const RECORDS_PER_CODEC = 12
-const PATIENCE_MS = 20_000
+const PATIENCE_MS = 40_000
 
 class NotOffered extends Error {}
 
@@ -39,15 +39,15 @@ class Plan {
 const sleep = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds))
 
 // Ask until the answer is settled: Kafka's broker learns of what its controller has done a little later.
-async function until (ask, isSettled, patience = 3000) {
-  for (const deadline = Date.now() + patience; ; await sleep(20)) {
+async function until (ask, isSettled) {
+  for (const deadline = Date.now() + PATIENCE_MS; ; await sleep(20)) {
     const answer = await ask()
     if (isSettled(answer) || Date.now() > deadline) return answer
   }
 }
 
 async function awaited (ask, isThere, what) {
-  const answer = await until(ask, isThere, PATIENCE_MS)
+  const answer = await until(ask, isThere)
   if (!isThere(answer)) throw new Error(`${what()}`)
   return answer
 }

@@ -44,8 +44,9 @@ function errorName (error) {
 const plan = new Plan(process.argv.slice(2))
 const main = plan.name('main')
 const group = plan.name('readers')
-const retry = { retries: 3, initialRetryTime: 100, maxRetryTime: 500 }
+const retry = { retries: 8, initialRetryTime: 100, maxRetryTime: 500 }
 const kafka = new Kafka({ clientId: 'kafkajs', brokers: [plan.bootstrap], logLevel: logLevel.NOTHING, retry })
+const hasty = new Kafka({ brokers: [plan.bootstrap], logLevel: logLevel.NOTHING, retry: { ...retry, retries: 1 } })
 const admin = kafka.admin()
 const partitions = Array.from({ length: PARTITIONS }, (_, number) => number)
 
@@ -54,8 +55,9 @@ const partitions = Array.from({ length: PARTITIONS }, (_, number) => number)
 async function create (topic, numPartitions = 1, replicationFactor = 1, configs = {}) {
   const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }))
   const isNew = await admin.createTopics({ topics: [{ topic, numPartitions, replicationFactor, configEntries }] })
-  // It answers false where others raise an error.
-  return isNew ? 'created' : { error: 'TOPIC_ALREADY_EXISTS' }
+  if (!isNew) return { error: 'TOPIC_ALREADY_EXISTS' } // it answers false where others raise an error
+  await until(() => admin.listTopics(), names => names.includes(topic))
+  return 'created'
 }
 
 async function describe (topic) {
@@ -133,7 +135,7 @@ const produceSteps = {
     await create(plan.name('small'), 1, 1, { 'max.message.bytes': '1000' })
     return send(plan.name('small'), [{ value: 'x'.repeat(5000) }])
   },
-  produce_to_unknown_topic: () => send(plan.name('unknown'), [{ value: 'x' }]),
+  produce_to_unknown_topic: () => send(plan.name('unknown'), [{ value: 'x' }], 'none', hasty),
   async produce_too_old () {
     await create(plan.name('fresh'), 1, 1, { 'message.timestamp.before.max.ms': '3600000' })
     return send(plan.name('fresh'), [{ value: 'x', timestamp: String(plan.now - 7200000) }])
@@ -332,7 +334,7 @@ const consumerProtocolSteps = {
 function loggedIn (mechanism, password = 'alice-secret') {
   const ssl = { ca: [fs.readFileSync(plan.ca, 'utf-8')] }
   const sasl = { mechanism, username: 'alice', password }
-  return new Kafka({ brokers: [plan.secure], logLevel: logLevel.NOTHING, retry, ssl, sasl })
+  return new Kafka({ brokers: [plan.secure], logLevel: logLevel.NOTHING, retry: { ...retry, retries: 3 }, ssl, sasl })
 }
 
 async function listed (client) {

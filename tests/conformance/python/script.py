@@ -1,7 +1,7 @@
 """What the scripts of the three Python clients share: the plan, the test records, how results are written.
 
-Every script is called with `BOOTSTRAP SECURE CA PREFIX NOW_MS STEP...`: the PLAINTEXT and the SASL_SSL address, the PEM file
-of the authority, what every name of this run starts with, the timestamp of the first record, and the steps to take.
+Every script is called with `BOOTSTRAP SECURE CA PREFIX NOW_MS STEP...`: the PLAINTEXT and the SASL_SSL address, the
+PEM file of the authority, what every name of this run starts with, the timestamp of the first record, the steps.
 """
 
 import asyncio
@@ -19,7 +19,8 @@ CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 RECORDS_PER_CODEC = 12
 USER, PASSWORD = "alice", "alice-secret"
 PARTITIONS = 3
-STEP_SECONDS_MAX = 30.0
+PATIENCE_S = 40.0
+STEP_SECONDS_MAX = 60.0
 RETENTION_MS = "7200000"
 T = TypeVar("T")
 
@@ -66,9 +67,9 @@ class Plan:
         return f"{offset} {named}={text.split(' ')[0]}/{len(text)} +{timestamp_ms - self.now_ms} {' '.join(words)}"
 
 
-def until(ask: Callable[[], T], is_settled: Callable[[T], bool], seconds: float = 3.0) -> T:
+def until(ask: Callable[[], T], is_settled: Callable[[T], bool]) -> T:
     """Ask until the answer is settled: Kafka's broker learns of what its controller has done a little later."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + PATIENCE_S
     while not is_settled(answer := ask()) and time.monotonic() < deadline:
         time.sleep(0.02)
     return answer

@@ -10,14 +10,15 @@ import aiokafka
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import BrokerResponseError, KafkaError, for_code
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
+from aiokafka.errors import BrokerResponseError, KafkaError, for_code
 from aiokafka.structs import OffsetAndMetadata
 
 from tests.conformance.python.script import (
     CODECS,
     PARTITIONS,
     PASSWORD,
+    PATIENCE_S,
     RECORDS_PER_CODEC,
     RETENTION_MS,
     USER,
@@ -29,12 +30,16 @@ from tests.conformance.python.script import (
     take_steps,
 )
 
-PATIENCE_S = 20.0
 KAFKAS_NAMES = {
     "INVALID_TOPIC": "INVALID_TOPIC_EXCEPTION",
     "MESSAGE_SIZE_TOO_LARGE": "MESSAGE_TOO_LARGE",
 }
-SOURCES = {1: "DYNAMIC_TOPIC_CONFIG", 3: "DYNAMIC_DEFAULT_BROKER_CONFIG", 4: "STATIC_BROKER_CONFIG", 5: "DEFAULT_CONFIG"}
+SOURCES = {
+    1: "DYNAMIC_TOPIC_CONFIG",
+    3: "DYNAMIC_DEFAULT_BROKER_CONFIG",
+    4: "STATIC_BROKER_CONFIG",
+    5: "DEFAULT_CONFIG",
+}
 NO_CONSUMER_PROTOCOL = "aiokafka has no consumer protocol (KIP-848)"
 NO_GROUP_DELETION = "aiokafka's admin client deletes no groups"
 
@@ -51,9 +56,9 @@ def check(code: int) -> None:
         raise for_code(code)
 
 
-async def until(ask: Callable[[], Any], is_settled: Callable[[Any], bool], seconds: float = 3.0) -> Any:
+async def until(ask: Callable[[], Any], is_settled: Callable[[Any], bool]) -> Any:
     """Ask until the answer is settled: Kafka's broker learns of what its controller has done a little later."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + PATIENCE_S
     while not is_settled(answer := await ask()) and time.monotonic() < deadline:
         await asyncio.sleep(0.02)
     return answer
@@ -75,8 +80,11 @@ class Script:
 
     async def _create(self, name: str, partitions: int = 1, replicas: int = 1, **config: str) -> None:
         configs = {key.replace("_", "."): value for key, value in config.items()}
-        answer = await (await self._admin()).create_topics([NewTopic(name, partitions, replicas, topic_configs=configs)])
+        answer = await (await self._admin()).create_topics(
+            [NewTopic(name, partitions, replicas, topic_configs=configs)]
+        )
         check(answer.topic_errors[0][1])
+        await until((await self._admin()).list_topics, lambda names: name in names)
 
     # -- topics and configs
 
@@ -144,7 +152,7 @@ class Script:
     async def describe_config(self) -> Any:
         found = await until(self._configs, lambda configs: configs["retention.ms"][1] == RETENTION_MS)
         return {
-            name: f"{value} {SOURCES[source]}{' read-only' if is_read_only else ''}{' sensitive' if is_sensitive else ''}"
+            name: f"{value} {SOURCES[source]} read-only:{is_read_only} sensitive:{is_sensitive}"
             for name, value, is_read_only, source, is_sensitive, *_ in sorted(found.values())
         }
 

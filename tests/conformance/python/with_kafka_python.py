@@ -16,6 +16,7 @@ from tests.conformance.python.script import (
     CODECS,
     PARTITIONS,
     PASSWORD,
+    PATIENCE_S,
     RECORDS_PER_CODEC,
     RETENTION_MS,
     USER,
@@ -28,7 +29,6 @@ from tests.conformance.python.script import (
     until,
 )
 
-PATIENCE_S = 20.0
 KAFKAS_NAMES = {
     "INVALID_TOPIC": "INVALID_TOPIC_EXCEPTION",
     "MESSAGE_SIZE_TOO_LARGE": "MESSAGE_TOO_LARGE",
@@ -53,7 +53,7 @@ class Script:
     def _create(self, name: str, partitions: int = 1, replicas: int = 1, **config: str) -> None:
         configs = {key.replace("_", "."): value for key, value in config.items()}
         asked = {"num_partitions": partitions, "replication_factor": replicas, "configs": configs}
-        self.admin.create_topics({name: asked})
+        self.admin.create_topics({name: asked}, wait_for_metadata=True)
 
     # -- topics and configs
 
@@ -308,7 +308,12 @@ class Script:
         mine = [each for each in self.admin.list_groups() if each["group_id"].startswith(f"{self.plan.prefix}-")]
         return sorted(
             " ".join(
-                [each["group_id"].removeprefix(self.plan.prefix), each["protocol_type"], each["group_state"], each["group_type"]]
+                [
+                    each["group_id"].removeprefix(self.plan.prefix),
+                    each["protocol_type"],
+                    each["group_state"],
+                    each["group_type"],
+                ]
             )
             for each in mine
         )

@@ -33,6 +33,7 @@ from tests.conformance.python.script import (
     CODECS,
     PARTITIONS,
     PASSWORD,
+    PATIENCE_S,
     RECORDS_PER_CODEC,
     RETENTION_MS,
     USER,
@@ -44,7 +45,6 @@ from tests.conformance.python.script import (
     until,
 )
 
-PATIENCE_S = 20.0
 KAFKAS_NAMES = {
     "TOPIC_EXCEPTION": "INVALID_TOPIC_EXCEPTION",
     "UNKNOWN_TOPIC_OR_PART": "UNKNOWN_TOPIC_OR_PARTITION",
@@ -74,6 +74,7 @@ class Script:
     def _create(self, name: str, partitions: int = 1, replicas: int = 1, **config: str) -> None:
         topic = NewTopic(name, partitions, replicas, config={key.replace("_", "."): config[key] for key in config})
         self.admin.create_topics([topic])[name].result(PATIENCE_S)
+        until(lambda: self.admin.list_topics(timeout=PATIENCE_S).topics, lambda topics: name in topics)
 
     # -- topics and configs
 
@@ -341,7 +342,10 @@ class Script:
 
     def _committed(self, group: str) -> dict[int, int]:
         asked = [ConsumerGroupTopicPartitions(group)]
-        found = self.admin.list_consumer_group_offsets(asked, require_stable=True)[group].result(PATIENCE_S)
+        found = until(
+            lambda: self.admin.list_consumer_group_offsets(asked, require_stable=True)[group].result(PATIENCE_S),
+            lambda offsets: all(each.error is None for each in offsets.topic_partitions),
+        )
         return {each.partition: each.offset for each in found.topic_partitions}
 
     def lag(self) -> Any:
@@ -502,5 +506,5 @@ class Script:
 
 
 if __name__ == "__main__":
-    version = f"confluent-kafka {confluent_kafka.version()[0]}, librdkafka {confluent_kafka.libversion()[0]}"
+    version = f"confluent-kafka {confluent_kafka.__version__}, librdkafka {confluent_kafka.libversion()[0]}"
     asyncio.run(take_steps(Script(read_plan()), version, error_name))

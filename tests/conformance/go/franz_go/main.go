@@ -132,7 +132,11 @@ func (c *client) create(topic string, partitions int32, replicas int16, configs 
 	for pair := range slices.Chunk(configs, 2) {
 		given[pair[0]] = &pair[1]
 	}
-	_, err := c.admin.CreateTopic(patient(), partitions, replicas, given, topic)
+	if _, err := c.admin.CreateTopic(patient(), partitions, replicas, given, topic); err != nil {
+		return err
+	}
+	_, err := script.Until(func() (kadm.TopicDetails, error) { return c.admin.ListTopics(patient()) },
+		func(found kadm.TopicDetails) bool { return found.Has(topic) })
 	return err
 }
 

@@ -98,7 +98,11 @@ func (c *client) sendOffsets() (any, error) {
 		if _, err := session.End(patient(), turn.end); err != nil {
 			return nil, err
 		}
-		committed, err := c.admin.FetchOffsets(kadm.RequireStable(patient()), group)
+		committed, err := script.Until(
+			func() (kadm.OffsetResponses, error) {
+				return c.admin.FetchOffsets(kadm.RequireStable(patient()), group)
+			},
+			func(found kadm.OffsetResponses) bool { return found.Ok() })
 		if err != nil {
 			return nil, err
 		}

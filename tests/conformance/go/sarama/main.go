@@ -167,7 +167,12 @@ func (c *client) create(topic string, partitions int32, replicas int16, configs 
 	for pair := range slices.Chunk(configs, 2) {
 		given[pair[0]] = &pair[1]
 	}
-	return c.admin.CreateTopic(topic, &sarama.TopicDetail{NumPartitions: partitions, ReplicationFactor: replicas, ConfigEntries: given}, false)
+	detail := &sarama.TopicDetail{NumPartitions: partitions, ReplicationFactor: replicas, ConfigEntries: given}
+	if err := c.admin.CreateTopic(topic, detail, false); err != nil {
+		return err
+	}
+	_, err := script.Until(c.admin.ListTopics, func(found map[string]sarama.TopicDetail) bool { _, is := found[topic]; return is })
+	return err
 }
 
 func (c *client) describe(topic string) (*sarama.TopicMetadata, error) {

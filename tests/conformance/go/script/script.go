@@ -18,7 +18,7 @@ const (
 	User            = "alice"
 	Password        = "alice-secret"
 	RetentionMs     = "7200000"
-	Patience        = 20 * time.Second
+	Patience        = 40 * time.Second
 )
 
 var (
@@ -144,7 +144,7 @@ func (o *Owned) Balanced() (any, error) {
 
 // Until asks until the answer is settled: Kafka's broker learns of what its controller has done a little later.
 func Until[T any](ask func() (T, error), isSettled func(T) bool) (T, error) {
-	for deadline := time.Now().Add(3 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(Patience); ; time.Sleep(20 * time.Millisecond) {
 		answer, err := ask()
 		if err != nil || isSettled(answer) || time.Now().After(deadline) {
 			return answer, err
