@@ -128,6 +128,8 @@ _DEFINITIONS = (
             "The share of uncompacted bytes from which a compacted log is compacted again."),
     _define("min.compaction.lag.ms", _LONG, "0", AtLeast(0), "log.cleaner.min.compaction.lag.ms",
             "A record younger than this is never compacted away."),
+    # Differs from Kafka: min.insync.replicas has its static default, because there are no eligible leader replicas
+    # (KIP-966), which make a new cluster of Kafka set it as a dynamic one.
     _define("min.insync.replicas", _INT, "1", AtLeast(1), "min.insync.replicas",
             "How many replicas must be in sync for a write with acks=all to be accepted."),
     _define("preallocate", _BOOLEAN, "false", None, "log.preallocate",

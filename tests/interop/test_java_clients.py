@@ -1,7 +1,6 @@
 """Apache Kafka's own Java clients and tools against our broker, unchanged."""
 
 import re
-import threading
 from pathlib import Path
 
 import pytest
@@ -37,13 +36,6 @@ def test_console_tools_produce_and_read_back_after_kill_9(java_tools: JavaTools,
     assert consume(java_tools, broker, "console", 500, "--group", "console-readers") == lines
 
 
-@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
-def test_compressed_records_come_back_as_they_were(java_tools: JavaTools, broker: Broker, codec: str) -> None:
-    lines = [f"{codec} {number}" for number in range(200)]
-    produce(java_tools, broker, f"compressed-{codec}", lines, "--compression-codec", codec)
-    assert consume(java_tools, broker, f"compressed-{codec}", 200) == lines
-
-
 def test_the_consumer_protocol_of_kip_848(java_tools: JavaTools, broker: Broker) -> None:
     broker.create_topic("kip848", partitions=3)
     lines = [f"line {number}" for number in range(300)]
@@ -57,40 +49,6 @@ def test_the_consumer_protocol_of_kip_848(java_tools: JavaTools, broker: Broker)
     assert len(re.findall(r"moderns\s+kip848\s+\d\s+\d+\s+\d+\s+0\b", described)) == 3, described
     deleted = java_tools.run("consumer-groups", *where, "--delete", "--group", "moderns").stdout
     assert "successful" in deleted
-
-
-def test_two_java_consumers_share_a_group(java_tools: JavaTools, broker: Broker) -> None:
-    broker.create_topic("shared", partitions=4)
-    members = [
-        java_tools.popen(
-            "console-consumer",
-            *("--bootstrap-server", broker.bootstrap_servers, "--topic", "shared", "--group", "sharers"),
-            *("--from-beginning", "--timeout-ms", "12000"),
-        )
-        for _ in range(2)
-    ]
-    seen: list[set[str]] = [set(), set()]
-
-    def collect(index: int) -> None:
-        stdout = members[index].stdout
-        assert stdout is not None
-        seen[index] = {line.strip() for line in stdout}
-
-    readers = [threading.Thread(target=collect, args=(index,)) for index in range(2)]
-    for reader in readers:
-        reader.start()
-    threading.Event().wait(6)  # both have joined by now, so the records are shared out between them
-    produce(
-        java_tools, broker, "shared", [f"k{number}:v{number}" for number in range(400)],
-        *("--reader-property", "parse.key=true", "--reader-property", "key.separator=:"),
-    )  # fmt: skip
-    for reader, member in zip(readers, members, strict=True):
-        reader.join(timeout=60)
-        member.wait(timeout=10)
-    assert seen[0] | seen[1] == {f"v{number}" for number in range(400)}
-    assert seen[0], "the first member got nothing"
-    assert seen[1], "the second member got nothing"
-    assert not seen[0] & seen[1]
 
 
 def test_perf_tools_run_with_acks_all_and_idempotence(java_tools: JavaTools, broker: Broker) -> None:

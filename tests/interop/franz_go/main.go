@@ -1,4 +1,4 @@
-// A franz-go client for the interop tests: `produce TOPIC N PREFIX`, `consume TOPIC GROUP N`, `consume-848 TOPIC GROUP N`.
+// A franz-go client for the interop tests: `produce TOPIC N PREFIX`, `consume TOPIC GROUP N`.
 //
 // produce prints one acknowledged value a line; consume reads N records in a group, commits, and prints them.
 package main
@@ -26,9 +26,6 @@ func run(args []string) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if args[1] == "consume-848" { // the consumer protocol of KIP-848, which franz-go does not use unless told
-		return consume(ctx, args[0], args[2], args[3], args[4], kgo.ServerSideBalancer())
-	}
 	if args[1] == "produce" {
 		return produce(ctx, args[0], args[2], args[3], args[4])
 	}
@@ -59,7 +56,7 @@ func produce(ctx context.Context, seed, topic, count, prefix string) error {
 	return client.Flush(ctx)
 }
 
-func consume(ctx context.Context, seed, topic, group, count string, more ...kgo.Opt) error {
+func consume(ctx context.Context, seed, topic, group, count string) error {
 	n, err := strconv.Atoi(count)
 	if err != nil {
 		return err
@@ -71,7 +68,7 @@ func consume(ctx context.Context, seed, topic, group, count string, more ...kgo.
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.DisableAutoCommit(),
 	}
-	client, err := kgo.NewClient(append(options, more...)...)
+	client, err := kgo.NewClient(options...)
 	if err != nil {
 		return err
 	}

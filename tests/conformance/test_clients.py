@@ -1,0 +1,88 @@
+"""Every client sees the same in our broker as in a real Apache Kafka, step by step."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.clients import CLIENTS, Client
+from tests.conformance.exemptions import EXEMPTIONS, without_exempted
+from tests.conformance.page import PAGE, table
+from tests.conformance.runs import Document, Run, run_all
+from tests.conformance.steps import STEPS
+from tests.conformance.targets import BROKERS
+from tests.conftest import IN_CI
+from tests.integration.broker.certificates import Authority
+
+pytestmark = pytest.mark.java
+
+Runs = dict[tuple[str, str], Run]
+
+
+@pytest.fixture(scope="module")
+def runs(java_tools: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+    folder = tmp_path_factory.mktemp("conformance")
+    (folder / "ca").mkdir()
+    authority = Authority(folder / "ca")
+    able = [client for client in CLIENTS if not client.missing_programs()]
+    with contextlib.ExitStack() as stack:
+        targets = [stack.enter_context(start(folder / start.__name__, authority)) for start in BROKERS]
+        yield run_all(able, targets, folder)
+
+
+def document(runs: Runs, client: Client, target: str) -> Document:
+    if missing := client.missing_programs():
+        reason = f"{client.title} is not run: {' and '.join(missing)} not installed"
+        assert not IN_CI, f"{reason}, and CI must have it"
+        pytest.skip(reason)
+    run = runs[client.name, target]
+    assert run.document, run.complaint
+    return run.document
+
+
+@pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
+def test_answers_are_those_of_apache_kafka(runs: Runs, client: Client):
+    ours, kafkas = document(runs, client, "caudal"), document(runs, client, "kafka")
+    assert list(ours) == list(kafkas) == ["version", *(step.name for step in STEPS)]
+    differing = []
+    for step, pair in ((name, without_exempted(name, ours[name], kafkas[name])) for name in ours):
+        if pair[0] != pair[1]:
+            differing.append(f"{step}\n  ours:  {pair[0]}\n  Kafka: {pair[1]}")
+    assert not differing, "\n".join(differing)
+
+
+@pytest.mark.parametrize("target", ["kafka", "caudal"])
+@pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
+def test_each_step_was_answered_in_its_way(runs: Runs, client: Client, target: str):
+    """What is to be refused is, what is to work does, and only what the table says is left out is."""
+    answers = document(runs, client, target)
+    wrong = [
+        f"{step.name}: {answers[step.name]}" for step in STEPS if not is_in_its_way(answers[step.name], step.is_refused)
+    ]
+    assert not wrong, "\n".join(wrong)
+    assert sum(not is_left_out(answers[step.name]) for step in STEPS) >= len(STEPS) // 2
+
+
+def is_left_out(answer: object) -> bool:
+    return isinstance(answer, dict) and "not_offered" in answer
+
+
+def is_in_its_way(answer: object, is_refused: bool) -> bool:
+    if is_left_out(answer):
+        return True
+    is_error = isinstance(answer, dict) and "error" in answer
+    is_failure = answer in (None, "", [], {}) or (isinstance(answer, dict) and "failed" in answer)
+    return is_error == is_refused and not is_failure
+
+
+def test_the_page_shows_who_takes_which_step(runs: Runs):
+    for client in CLIENTS:
+        document(runs, client, "kafka")
+    shown = table({client.name: runs[client.name, "kafka"] for client in CLIENTS})
+    assert shown in PAGE.read_text(), f"run `python -m tests.conformance`, which writes this into the page:\n{shown}"
+
+
+def test_exemptions_stand_among_the_differences():
+    page = (Path(__file__).parents[2] / "docs" / "differences.md").read_text()
+    assert not [each.sentence for each in EXEMPTIONS if each.sentence not in page]
