@@ -308,6 +308,8 @@ class SharePartition:
         return self._still_kept(changed)
 
     def _check_given_out(self, asked: Acknowledgement) -> None:
+        if not self._ranges:
+            raise InvalidRecordState("Batch record not found. No records are in flight.")
         if asked.first_offset >= self.end_offset:
             raise InvalidRequest("Batch record not found. The first offset in request is past acquired records.")
         if asked.last_offset >= self.end_offset:
