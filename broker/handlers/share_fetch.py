@@ -68,6 +68,7 @@ def share_fetch(request: ShareFetchRequest, context: RequestContext) -> ShareFet
 
 def _check(request: ShareFetchRequest) -> None:
     if request.share_acquire_mode not in (ACQUIRE_WHOLE_BATCHES, ACQUIRE_EXACTLY):
+        # Differs from Kafka: INVALID_REQUEST, because its UNKNOWN_SERVER_ERROR without a message helps nobody.
         raise InvalidRequest(f"share acquire mode {request.share_acquire_mode} is unknown")
     if request.is_renew_ack and (request.max_wait_ms or request.min_bytes or request.max_bytes or request.max_records):
         raise InvalidRequest("A request that renews locks fetches nothing: its limits must be 0.")
@@ -179,6 +180,8 @@ class _ShareFetch:
             try:
                 self._read_partition(key)
             except KafkaError as error:
+                # Differs from Kafka: a partition that does not exist is answered by itself, because Kafka fails the
+                # whole request with UNKNOWN_SERVER_ERROR.
                 result = self._result(key)
                 result.error_code, result.error_message = error.code, str(error) or None
         if whatever or self._byte_count >= min(self.request.min_bytes, IN_MEMORY_BYTES_MAX):
