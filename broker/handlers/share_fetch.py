@@ -13,7 +13,15 @@ from struct import Struct
 from typing import Final, NamedTuple
 
 from broker.dispatch import DelayedResponse, RequestContext, handles
-from broker.errors import NONE, InvalidRequest, KafkaError, UnknownTopicId
+from broker.errors import (
+    NONE,
+    CoordinatorLoadInProgress,
+    CoordinatorNotAvailable,
+    InvalidRequest,
+    KafkaError,
+    NotCoordinator,
+    UnknownTopicId,
+)
 from broker.groups import Now
 from broker.handlers.fetch import IN_MEMORY_BYTES_MAX
 from broker.handlers.share_acknowledgements import (
@@ -40,6 +48,9 @@ from broker.share.share_sessions import FINAL_EPOCH, INITIAL_EPOCH, SessionKey, 
 
 ACQUIRE_WHOLE_BATCHES: Final = 0
 ACQUIRE_EXACTLY: Final = 1
+
+_NOT_YET: Final = (CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator)
+"""What the share partition's state may say, but no member expects in a fetch: there is nothing to acquire yet."""
 
 _OFFSET_AND_LENGTH: Final = Struct(">qi")
 
@@ -179,6 +190,8 @@ class _ShareFetch:
         for key in self._session.in_turn():
             try:
                 self._read_partition(key)
+            except _NOT_YET:
+                continue
             except KafkaError as error:
                 # Differs from Kafka: a partition that does not exist is answered by itself, because Kafka fails the
                 # whole request with UNKNOWN_SERVER_ERROR.
