@@ -437,7 +437,8 @@ class GroupCoordinator:
         """Delete what groups committed for topics that are gone; the whole store if its own topic is."""
         if OFFSETS_TOPIC in topics:
             self._store.forget_all()
-        self._shares.topics_deleted(topics)
+        if self._shares.topics_deleted(topics):
+            self.share_groups.states_lost()
         self.share_groups.topics_deleted(now)
         for group_id in self._store.group_ids():
             committed = self._store.of_group(group_id)

@@ -8,7 +8,7 @@ is told, or has not happened.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
@@ -208,6 +208,15 @@ class ShareGroup:
         """Remember which partitions the group has begun to read."""
         self._append(self.group_id, [read_topics_record(self.group_id, read_topics)], now)
         self.read_topics = dict(read_topics)
+
+    def keep_read_topics(self, begun: Collection[tuple[bytes, int]]) -> None:
+        """Have only begun with these, whatever the log says: their state is there. The rest is begun anew."""
+        self.read_topics = {
+            topic_id: ReadTopic(topic.name, kept)
+            for topic_id, topic in self.read_topics.items()
+            if (kept := frozenset(index for index in topic.partitions if (topic_id, index) in begun))
+        }
+        self._seen_topics_version = None
 
     def close(self) -> None:
         """Become Dead: forget all deadlines."""

@@ -58,6 +58,7 @@ class ShareGroups:
             if each.epoch is not None:
                 group = self._new(group_id)
                 group.restore(each, now)
+                group.keep_read_topics(self._shares.partitions_of(group_id))
                 self._groups[group_id] = group
 
     def check(self, request: ShareGroupHeartbeatRequest) -> None:
@@ -95,6 +96,7 @@ class ShareGroups:
 
     def known(self, group_id: str) -> ShareGroup:
         """The share group of that id; raises GroupIdNotFound, for a group of another kind too."""
+        self._shares.check_served()
         group = self._groups.get(group_id)
         if group is None:
             raise GroupIdNotFound(f"Group {group_id} not found.")
@@ -111,6 +113,7 @@ class ShareGroups:
 
         Raises NonEmptyGroup or GroupIdNotFound.
         """
+        self._shares.check_served()
         if group_id in self._groups:
             group = self._empty(group_id)
         else:
@@ -153,6 +156,12 @@ class ShareGroups:
                 except KafkaError as error:
                     # The topic's id keeps its state from being taken for that of a new topic.
                     log.warning("state of deleted topics not deleted group=%s error=%s", group.group_id, error)
+
+    def states_lost(self) -> None:
+        """What all groups have done is gone: they begin anew."""
+        for group in self._groups.values():
+            if isinstance(group, ShareGroup):
+                group.keep_read_topics(())
 
     def _empty(self, group_id: str) -> ShareGroup:
         group = self.known(group_id)

@@ -40,8 +40,14 @@ class ShareStates(Protocol):
     def delete(self, group_id: str, topic_ids: Collection[bytes] | None, now: Now) -> None:
         """Forget what the group did with these topics; with all if None."""
 
-    def topics_deleted(self, topics: Collection[str]) -> None:
-        """Forget everything if the log's own topic is gone."""
+    def check_served(self) -> None:
+        """Raise CoordinatorLoadInProgress before all is loaded, NotCoordinator once the broker stops."""
+
+    def partitions_of(self, group_id: str) -> Collection[tuple[bytes, int]]:
+        """What a group has begun to read, by topic id and partition."""
+
+    def topics_deleted(self, topics: Collection[str]) -> bool:
+        """Whether the log's own topic is among them: then all that was in it is gone."""
 
     def next_deadline_ms(self) -> int | None:
         """When `tick` is needed next (monotonic); None: not until something is lent."""
@@ -84,8 +90,16 @@ class NoShareStates:
     def delete(self, group_id: str, topic_ids: Collection[bytes] | None, now: Now) -> None:
         """Nothing."""
 
-    def topics_deleted(self, topics: Collection[str]) -> None:
+    def check_served(self) -> None:
         """Nothing."""
+
+    def partitions_of(self, group_id: str) -> Collection[tuple[bytes, int]]:
+        """None."""
+        return ()
+
+    def topics_deleted(self, topics: Collection[str]) -> bool:
+        """There is no such topic."""
+        return False
 
     def next_deadline_ms(self) -> int | None:
         """Never."""

@@ -13,7 +13,15 @@ from struct import Struct
 from typing import Final, NamedTuple
 
 from broker.dispatch import DelayedResponse, RequestContext, handles
-from broker.errors import NONE, InvalidRequest, KafkaError, UnknownTopicId
+from broker.errors import (
+    NONE,
+    CoordinatorLoadInProgress,
+    CoordinatorNotAvailable,
+    InvalidRequest,
+    KafkaError,
+    NotCoordinator,
+    UnknownTopicId,
+)
 from broker.groups import Now
 from broker.handlers.fetch import IN_MEMORY_BYTES_MAX
 from broker.handlers.share_acknowledgements import (
@@ -40,6 +48,9 @@ from broker.share.share_sessions import FINAL_EPOCH, INITIAL_EPOCH, SessionKey, 
 
 ACQUIRE_WHOLE_BATCHES: Final = 0
 ACQUIRE_EXACTLY: Final = 1
+
+_NOT_YET: Final = (CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator)
+"""What the share partition's state may say, but no member expects in a fetch: there is nothing to acquire yet."""
 
 _OFFSET_AND_LENGTH: Final = Struct(">qi")
 
@@ -68,6 +79,7 @@ def share_fetch(request: ShareFetchRequest, context: RequestContext) -> ShareFet
 
 def _check(request: ShareFetchRequest) -> None:
     if request.share_acquire_mode not in (ACQUIRE_WHOLE_BATCHES, ACQUIRE_EXACTLY):
+        # Differs from Kafka: INVALID_REQUEST, because its UNKNOWN_SERVER_ERROR without a message helps nobody.
         raise InvalidRequest(f"share acquire mode {request.share_acquire_mode} is unknown")
     if request.is_renew_ack and (request.max_wait_ms or request.min_bytes or request.max_bytes or request.max_records):
         raise InvalidRequest("A request that renews locks fetches nothing: its limits must be 0.")
@@ -178,7 +190,11 @@ class _ShareFetch:
         for key in self._session.in_turn():
             try:
                 self._read_partition(key)
+            except _NOT_YET:
+                continue
             except KafkaError as error:
+                # Differs from Kafka: a partition that does not exist is answered by itself, because Kafka fails the
+                # whole request with UNKNOWN_SERVER_ERROR.
                 result = self._result(key)
                 result.error_code, result.error_message = error.code, str(error) or None
         if whatever or self._byte_count >= min(self.request.min_bytes, IN_MEMORY_BYTES_MAX):

@@ -210,9 +210,8 @@ class SharePartition:
     def archive_acquired(self, first_offset: int, last_offset: int, member_id: str) -> None:
         """Nobody is to see these offsets of the member's: a transaction that was aborted."""
         self._change(
-            first_offset,
-            last_offset,
-            lambda each: (
+            [_Run(first_offset, last_offset)],
+            lambda each, run: (
                 _done(each, RecordState.ARCHIVED)
                 if each.state is RecordState.ACQUIRED and each.member_id == member_id
                 else each
@@ -257,9 +256,8 @@ class SharePartition:
         """Free offsets before the first batch that is left are none: compaction has removed them."""
         if any(each.state is RecordState.AVAILABLE and each.first_offset < base_offset for each in self._ranges):
             self._change(
-                self.start_offset,
-                min(base_offset, self.end_offset) - 1,
-                lambda each: _done(each, RecordState.ARCHIVED) if each.state is RecordState.AVAILABLE else each,
+                [_Run(self.start_offset, min(base_offset, self.end_offset) - 1)],
+                lambda each, run: _done(each, RecordState.ARCHIVED) if each.state is RecordState.AVAILABLE else each,
             )
             self._settle()
 
@@ -275,21 +273,26 @@ class SharePartition:
         """
         before = self.save()
         changed: list[OffsetRange] = []
+
+        def step(held: OffsetRange, run: _Run) -> OffsetRange:
+            _check_held(held, member_id, is_part=run.is_part)
+            after = _after(run.kind, held, limits, lock_until_ms)
+            if run.kind != AcknowledgeType.RENEW:
+                changed.append(after)
+            return after
+
         try:
+            runs: list[_Run] = []
             for each in acknowledgements:
                 if each.last_offset < self.start_offset:
                     continue
                 self._check_given_out(each)
-                for first_offset, last_offset, kind in _runs(each, self.start_offset):
-                    is_part = len(each.types) > 1
-
-                    def step(held: OffsetRange, kind: int = kind, is_part: bool = is_part) -> OffsetRange:
-                        _check_held(held, member_id, is_part=is_part)
-                        return _after(kind, held, limits, lock_until_ms)
-
-                    pieces = self._change(first_offset, last_offset, step)
-                    if kind != AcknowledgeType.RENEW:
-                        changed += pieces
+                for run in _runs(each, self.start_offset):
+                    if runs and run.first_offset <= runs[-1].last_offset:  # said twice
+                        self._change(runs, step)
+                        runs = []
+                    runs.append(run)
+            self._change(runs, step)
         except Exception:
             self.restore(before)
             raise
@@ -308,6 +311,8 @@ class SharePartition:
         return self._still_kept(changed)
 
     def _check_given_out(self, asked: Acknowledgement) -> None:
+        if not self._ranges:
+            raise InvalidRecordState("Batch record not found. No records are in flight.")
         if asked.first_offset >= self.end_offset:
             raise InvalidRequest("Batch record not found. The first offset in request is past acquired records.")
         if asked.last_offset >= self.end_offset:
@@ -318,27 +323,34 @@ class SharePartition:
 
     # Ranges.
 
-    def _change(
-        self, first_offset: int, last_offset: int, step: Callable[[OffsetRange], OffsetRange]
-    ) -> list[OffsetRange]:
-        """Put `step` of them in the place of the ranges between these offsets, cut at both ends; return the new."""
-        begin = end = bisect_left(self._ranges, first_offset, key=_last_offset)
+    def _change(self, runs: Sequence[_Run], step: Callable[[OffsetRange, _Run], OffsetRange]) -> None:
+        """Put `step` of them in the place of what the runs cover, which ascend; ranges are cut where runs end.
+
+        One pass, because a batch of very many records may be acknowledged record by record.
+        """
+        if not runs:
+            return
+        begin = end = bisect_left(self._ranges, runs[0].first_offset, key=_last_offset)
+        at = 0
         replaced: list[OffsetRange] = []
-        new: list[OffsetRange] = []
-        while end < len(self._ranges) and self._ranges[end].first_offset <= last_offset:
+        while end < len(self._ranges) and at < len(runs):
             each = self._ranges[end]
             end += 1
-            if each.first_offset < first_offset:
-                replaced.append(each._replace(last_offset=first_offset - 1))
-            cut = each._replace(
-                first_offset=max(each.first_offset, first_offset), last_offset=min(each.last_offset, last_offset)
-            )
-            new.append(step(cut))
-            replaced.append(new[-1])
-            if each.last_offset > last_offset:
-                replaced.append(each._replace(first_offset=last_offset + 1))
+            first_offset = each.first_offset
+            while at < len(runs) and runs[at].first_offset <= each.last_offset:
+                run = runs[at]
+                if first_offset < run.first_offset:
+                    replaced.append(each._replace(first_offset=first_offset, last_offset=run.first_offset - 1))
+                    first_offset = run.first_offset
+                last_offset = min(run.last_offset, each.last_offset)
+                replaced.append(step(OffsetRange(first_offset, last_offset, *each[2:]), run))
+                first_offset = last_offset + 1
+                if run.last_offset > each.last_offset:
+                    break
+                at += 1
+            if first_offset <= each.last_offset:
+                replaced.append(each._replace(first_offset=first_offset))
         self._ranges[begin:end] = replaced
-        return new
 
     def _settle(self) -> None:
         """Join neighbours in the same state, and move the start offset over what is done with."""
@@ -397,16 +409,26 @@ def _acquired(
     return [*cut, held._replace(first_offset=first_offset)]
 
 
-def _runs(asked: Acknowledgement, start_offset: int) -> Iterator[tuple[int, int, int]]:
-    """Neighbouring offsets of the same type (first, last, type), from the start offset on."""
+class _Run(NamedTuple):
+    """Neighbouring offsets of which the same is said."""
+
+    first_offset: int
+    last_offset: int
+    kind: int = AcknowledgeType.GAP
+    is_part: bool = False
+    """Whether something else is said of others in the same range."""
+
+
+def _runs(asked: Acknowledgement, start_offset: int) -> Iterator[_Run]:
+    """What is said, from the start offset on."""
     if len(asked.types) == 1:
-        yield max(asked.first_offset, start_offset), asked.last_offset, asked.types[0]
+        yield _Run(max(asked.first_offset, start_offset), asked.last_offset, asked.types[0])
         return
     skipped = max(0, start_offset - asked.first_offset)
     first_offset = asked.first_offset + skipped
     for kind, run in groupby(asked.types[skipped:]):
         last_offset = first_offset + len(list(run)) - 1
-        yield first_offset, last_offset, kind
+        yield _Run(first_offset, last_offset, kind, is_part=True)
         first_offset = last_offset + 1
 
 
@@ -420,15 +442,13 @@ def _check_held(each: OffsetRange, member_id: str, *, is_part: bool) -> None:
 
 
 def _after(kind: int, held: OffsetRange, limits: Limits, lock_until_ms: int) -> OffsetRange:
-    match kind:
-        case AcknowledgeType.ACCEPT:
-            return _done(held, RecordState.ACKNOWLEDGED)
-        case AcknowledgeType.RELEASE:
-            return _released(held, limits)
-        case AcknowledgeType.RENEW:
-            return held._replace(lock_until_ms=lock_until_ms)
-        case _:
-            return _done(held, RecordState.ARCHIVED)
+    if kind == AcknowledgeType.ACCEPT:
+        return _done(held, RecordState.ACKNOWLEDGED)
+    if kind == AcknowledgeType.RELEASE:
+        return _released(held, limits)
+    if kind == AcknowledgeType.RENEW:
+        return held._replace(lock_until_ms=lock_until_ms)
+    return _done(held, RecordState.ARCHIVED)
 
 
 def _done(each: OffsetRange, state: RecordState) -> OffsetRange:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
@@ -23,6 +24,7 @@ from broker.share.share_partition import (
     Asked,
     FetchedBatch,
     OffsetRange,
+    RecordState,
     SharePartition,
     without,
 )
@@ -40,6 +42,7 @@ log = logging.getLogger("broker.share")
 
 _RECORDS_PER_STEP: Final = 1_000
 _UPDATES_PER_PRUNING: Final = 5_000
+_REWRITTEN_AT_ONCE: Final = 500
 
 
 class Share:
@@ -89,14 +92,15 @@ class Shares:
         self._refusal = None
         log.info("share states loaded partitions=%d", len(saved))
 
-    def topics_deleted(self, topics: Collection[str]) -> None:
-        """If the log's own topic is among them, all that was in it is gone."""
+    def topics_deleted(self, topics: Collection[str]) -> bool:
+        """Whether the log's own topic is among them: then all that was in it is gone."""
         if SHARE_STATE_TOPIC not in topics:
-            return
+            return False
         for share in self._all():
             self._drop(share)
         self._groups.clear()
         self._log.forget()
+        return True
 
     def close(self) -> None:
         """Refuse everything from now on."""
@@ -108,17 +112,21 @@ class Shares:
 
     def get(self, key: ShareKey) -> Share | None:
         """The share partition, if the group has begun to read the partition. Raises when not loaded yet."""
-        self._check_served()
+        self.check_served()
         return self._groups.get(key.group_id, {}).get((key.topic_id, key.partition))
 
     def of_group(self, group_id: str) -> Mapping[tuple[bytes, int], Share]:
         """All share partitions of a group by topic id and partition; a live view."""
-        self._check_served()
+        self.check_served()
         return self._groups.get(group_id, {})
+
+    def partitions_of(self, group_id: str) -> Collection[tuple[bytes, int]]:
+        """The share partitions of a group by topic id and partition."""
+        return self._groups.get(group_id, {}).keys()
 
     def initialize(self, group_id: str, topic_id: bytes, partitions: Collection[int], now: Now) -> None:
         """Let the group begin with these partitions, as far as it has not."""
-        self._check_served()
+        self.check_served()
         for partition in partitions:
             key = ShareKey(group_id, topic_id, partition)
             if self.get(key) is None:
@@ -203,7 +211,8 @@ class Shares:
                 share.at.restore(before)
                 raise
         self._set_lock(share)
-        share.waiters.wake()
+        if share.at.start_offset != before[0] or any(each.state is RecordState.AVAILABLE for each in changed):
+            share.waiters.wake()
 
     def release_all(self, group_id: str, member_id: str, partitions: Collection[tuple[bytes, int]], now: Now) -> None:
         """Take back all that a member holds of these partitions: its session has ended."""
@@ -310,13 +319,14 @@ class Shares:
     def _prune(self, now: Now) -> None:
         """Write down anew what lies far back in the log, and delete what is before the oldest snapshot."""
         newest = max((share.saved.snapshot_offset for share in self._all()), default=0)
-        needed: dict[int, int] = {}
-        for share in self._all():
+        for share in heapq.nsmallest(_REWRITTEN_AT_ONCE, self._all(), key=_snapshot_offset):
             if newest - share.saved.snapshot_offset > 2 * _UPDATES_PER_PRUNING:
                 try:
                     self._snapshot(share, share.at, now)
                 except KafkaError as error:
                     log.warning("share state not written anew group=%s error=%s", share.key.group_id, error)
+        needed: dict[int, int] = {}
+        for share in self._all():
             index = self._log.index_of(share.key)
             needed[index] = min(needed.get(index, share.saved.snapshot_offset), share.saved.snapshot_offset)
         self._log.prune(needed)
@@ -325,6 +335,11 @@ class Shares:
         for shares in self._groups.values():
             yield from shares.values()
 
-    def _check_served(self) -> None:
+    def check_served(self) -> None:
+        """Raise CoordinatorLoadInProgress before all is loaded, NotCoordinator once the broker stops."""
         if self._refusal is not None:
             raise self._refusal
+
+
+def _snapshot_offset(share: Share) -> int:
+    return share.saved.snapshot_offset

@@ -147,3 +147,26 @@ def test_settings_of_one_listener_are_known(name):
 def test_an_unknown_setting_of_one_listener_is_refused(name):
     with pytest.raises(ConfigError, match="unknown setting"):
         broker_config({name: "x"})
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"group.share.record.lock.duration.ms": "1000"}, "group.share.min.record.lock.duration.ms=15000"),
+        ({"group.share.session.timeout.ms": "60001"}, "group.share.max.session.timeout.ms=60000"),
+        ({"group.share.max.delivery.count.limit": "3"}, "group.share.max.delivery.count.limit=3"),
+        (
+            {"group.share.min.delivery.count.limit": "8", "group.share.max.delivery.count.limit": "7"},
+            "expected at least",
+        ),
+        (
+            {"group.share.max.heartbeat.interval.ms": "50000", "group.share.heartbeat.interval.ms": "45000"},
+            "expected less than group.share.session.timeout.ms",
+        ),
+        ({"group.share.assignors": "range"}, "expected some of simple"),
+    ],
+)
+def test_settings_of_share_groups_must_fit_together(settings: dict[str, str], named: str):
+    with pytest.raises(ConfigError) as refused:
+        broker_config(settings)
+    assert named in str(refused.value)

@@ -247,6 +247,18 @@ def test_offsets_are_set_and_deleted_while_nobody_is_in(driver):
     assert not driver.restarted().shares.of_group("s")
 
 
+def test_a_group_whose_state_is_lost_begins_anew(driver):
+    driver.share("m", 0, "t")
+    driver.states.records.clear()
+    again = driver.restarted()
+    assert again.share("m", 2).error_code == 0
+    assert len(again.shares.of_group("s")) == 4
+    again.coordinator.topics_deleted(["__share_group_state"], again.now)
+    assert not again.shares.of_group("s")
+    again.share("m", again.described().members[0].member_epoch)
+    assert len(again.shares.of_group("s")) == 4
+
+
 def test_a_topic_that_is_deleted_is_forgotten(driver):
     driver.share("m", 0, "t")
     driver.topics.delete("t")
