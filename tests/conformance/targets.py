@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from kafka import KafkaAdminClient, KafkaProducer
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import UserScramCredentialUpsertion
 
 from caudal.testing import Broker
@@ -91,8 +91,10 @@ def _prepared(target: Target) -> Target:
     for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
         user = UserScramCredentialUpsertion(USER, mechanism, PASSWORD)
         assert admin.alter_user_scram_credentials([user]) == {USER: None}
-    admin.list_group_offsets("first")
     admin.close()
+    reader = KafkaConsumer(bootstrap_servers=target.bootstrap, group_id="first")
+    reader.committed(TopicPartition("first", 0))
+    reader.close()
     first = KafkaProducer(bootstrap_servers=target.bootstrap, transactional_id="first")
     first.init_transactions()
     first.close()
