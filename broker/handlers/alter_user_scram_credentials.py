@@ -32,17 +32,17 @@ from broker.security.scram_users import ScramUsers
 def alter_user_scram_credentials(
     request: AlterUserScramCredentialsRequest, context: RequestContext
 ) -> AlterUserScramCredentialsResponse:
-    """Each user by itself: an error in one of its changes refuses them all."""
+    """Each user by itself: an error refuses it, and so does a second change, be it of another mechanism."""
     if context.security is None:
         raise SecurityDisabled
     users = context.security.users
     changes: list[ScramCredentialDeletion | ScramCredentialUpsertion] = [*request.deletions, *request.upsertions]
-    times = Counter((change.name, change.mechanism) for change in changes)
+    times = Counter(change.name for change in changes)
     errors: dict[str, KafkaError | None] = {change.name: None for change in changes}
     for change in changes:
         try:
             _check(change, users)
-            if times[change.name, change.mechanism] > 1:
+            if times[change.name] > 1:
                 raise DuplicateResource("A user credential cannot be altered twice in the same request")
         except KafkaError as error:
             errors[change.name] = errors[change.name] or error

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from confluent_kafka import ConsumerGroupTopicPartitions, Producer
-from confluent_kafka.admin import AdminClient, ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import UserScramCredentialUpsertion
 
 from caudal.testing import Broker
 from tests.conftest import start_real_kafka
@@ -87,13 +87,17 @@ def _settings(authority: Authority) -> dict[str, str]:
 
 def _prepared(target: Target) -> Target:
     """With the users, and the internal topics: those a real broker makes when first asked, which takes it a while."""
-    admin = AdminClient({"bootstrap.servers": target.bootstrap})
-    for mechanism in (ScramMechanism.SCRAM_SHA_256, ScramMechanism.SCRAM_SHA_512):
-        user = UserScramCredentialUpsertion(USER, ScramCredentialInfo(mechanism, 4096), PASSWORD.encode())
-        admin.alter_user_scram_credentials([user])[USER].result(60)
-    quiet = {"bootstrap.servers": target.bootstrap, "log_level": 0}
-    Producer({**quiet, "transactional.id": "first"}).init_transactions(60)
-    admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions("first")])["first"].result(60)
+    admin = KafkaAdminClient(bootstrap_servers=target.bootstrap)
+    for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
+        user = UserScramCredentialUpsertion(USER, mechanism, PASSWORD)
+        assert admin.alter_user_scram_credentials([user]) == {USER: None}
+    admin.close()
+    reader = KafkaConsumer(bootstrap_servers=target.bootstrap, group_id="first")
+    reader.committed(TopicPartition("first", 0))
+    reader.close()
+    first = KafkaProducer(bootstrap_servers=target.bootstrap, transactional_id="first")
+    first.init_transactions()
+    first.close()
     return target
 
 

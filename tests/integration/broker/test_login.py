@@ -21,6 +21,10 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
+from broker.protocol.messages.alter_user_scram_credentials import (
+    AlterUserScramCredentialsRequest,
+    ScramCredentialUpsertion,
+)
 from broker.protocol.messages.api_versions import ApiVersionsRequest
 from broker.protocol.messages.metadata import MetadataRequest
 from broker.protocol.messages.sasl_authenticate import SaslAuthenticateRequest
@@ -167,6 +171,16 @@ def test_scram_users_come_and_go(secured):
         admin.describe_user_scram_credentials(["dave"])["dave"].result()
     with pytest.raises(KafkaException, match="does not exist"):
         admin.alter_user_scram_credentials([deletion])["dave"].result()
+
+
+def test_a_user_is_not_altered_twice_in_one_request(secured):
+    salted = {"iterations": 4096, "salt": b"salt", "salted_password": b"x" * 64}
+    upsertions = [ScramCredentialUpsertion(name="frank", mechanism=mechanism, **salted) for mechanism in (1, 2)]
+    with WireClient(secured.addresses["INNER"]) as wire:
+        answer = wire.ask(AlterUserScramCredentialsRequest(upsertions=upsertions), 0)
+    (result,) = answer.results
+    assert (result.user, result.error_code) == ("frank", 92)
+    assert result.error_message == "A user credential cannot be altered twice in the same request"
 
 
 def test_too_few_iterations_are_refused(secured):
