@@ -45,7 +45,7 @@ def test_transactions_stay_whole_when_the_broker_is_killed(
     for client in (idempotent, *clients):
         client.start()
     for _ in range(rounds):
-        time.sleep(chance.uniform(0.5, 5) if is_soak else chance.uniform(0.7, 2.2))
+        time.sleep(chance.uniform(0.5, 5) if is_soak else chance.uniform(0.5, 1.6))
         broker.kill()
         if chance.random() < 0.3:
             broker.start_and_die(chance.uniform(0.1, 0.5))
