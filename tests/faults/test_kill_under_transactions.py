@@ -39,7 +39,7 @@ def test_transactions_stay_whole_when_the_broker_is_killed(
     for topic in ("source", "copies"):
         broker.create_topic(topic, PARTITIONS, chance.choice(TOPIC_CONFIGS))
     idempotent = LibrdkafkaProducer("idempotent", servers, "plain", PARTITIONS, 500)
-    writers = [Writer(f"writer-{number}", servers, "source", PARTITIONS, seed) for number in range(2)]
+    writers = [Writer(f"writer-{number}", servers, "source", "copies", PARTITIONS, seed) for number in range(2)]
     copier = Copier("copier", servers, "source", "copies", PARTITIONS, seed)
     clients: list[TransactionalClient] = [*writers, copier]
     for client in (idempotent, *clients):
@@ -81,6 +81,7 @@ def test_transactions_stay_whole_when_the_broker_is_killed(
         unknown=sum(each.outcome.value == "unknown" for each in everything.transactions),
         values=len(source.read),
         copied=len(copies.read),
+        read_by_writers=sum(len(transaction.read) for transaction in source.transactions),
         producers=sum(client.producers for client in clients),
     )
     assert plain.violations()[:10] == []
@@ -88,6 +89,7 @@ def test_transactions_stay_whole_when_the_broker_is_killed(
     # A copy is made by one transaction only; one that was aborted leaves its values to the next.
     assert [each for each in source.violations() if each][:10] == []
     assert _but_copied_again(copies)[:10] == []
+    assert everything.violations()[:10] == []  # all together: no circle of reads
     assert copier.went_back == []
     originals = {value for _, value in source.read}
     copied = {Value(value.producer.removeprefix("copy of "), value.sequence) for _, value in copies.read}
