@@ -10,7 +10,7 @@ from app.errors import StartError
 class DataDirectory:
     """A folder that one Caudal at a time may use.
 
-    path holds `kafka/` (the embedded broker's logs), `caudal.db` (the metadata DB) and `caudal.lock`.
+    path holds `kafka/` (the embedded broker's logs), `caudal.db` (the metadata DB), `caudal.lock` and `broker.pid`.
     """
 
     def __init__(self, path: Path) -> None:

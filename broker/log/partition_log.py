@@ -855,8 +855,9 @@ class PartitionLog:
 
         Reading goes on; a restart checks every batch since the last good flush.
         """
-        self._storage_error = f"cannot flush {self.folder}: {error.strerror or error}"
-        log.error("flush failed topic=%s partition=%d error=%s", self.topic, self.partition, error)
+        if self._storage_error is None:
+            self._storage_error = f"cannot flush {self.folder}: {error.strerror or error}"
+            log.error("flush failed topic=%s partition=%d error=%s", self.topic, self.partition, error)
         self._durability_waiters.fail(KafkaStorageError(self._storage_error))
 
     def _mark_dirty(self, now_ms: int) -> None:

@@ -1,8 +1,9 @@
 """The broker on a disk that fails when it is told to: `python failing_disk_broker.py ORDERS …`.
 
 ORDERS is a file with lines `CALL ERRNO WORD`: the call (`pwrite`, `pread`, `fdatasync`, `fsync`, `open`, `ftruncate`,
-`rename` or `unlink`) fails with this error for files whose path has the word in it. The broker's own calls fail, in its
-own process, wherever it makes them; the file may change at any time. `SHORT` for ERRNO writes half of what it should.
+`rename`, `unlink`, or `create` for an `open` that may make the file) fails with this error for files whose path has the
+word in it. The broker's own calls fail, in its own process, wherever it makes them; the file may change at any time.
+`SHORT` for ERRNO writes half of what it should.
 """
 
 import errno
@@ -32,7 +33,8 @@ def failing(name: str, orders: Path) -> Callable[..., Any]:
     def call(file: Any, *arguments: Any, **named: Any) -> Any:
         for line in _orders(orders):
             ordered, code, word = line.split()
-            if ordered == name and word in _path_of(file):
+            is_meant = ordered == name or (ordered == "create" and name == "open" and arguments[0] & os.O_CREAT)
+            if is_meant and word in _path_of(file):
                 if code != "SHORT":
                     number = getattr(errno, code)
                     raise OSError(number, os.strerror(number))

@@ -23,7 +23,7 @@ from broker.protocol.messages.init_producer_id import InitProducerIdRequest
 from broker.protocol.messages.metadata import MetadataRequest
 from broker.protocol.record_batch import iter_batches, iter_records, read_header
 from caudal.testing import BrokerFailedError
-from tests.faults.asking import commit, committed, produce, read_end
+from tests.faults.asking import commit, committed, fetch_request, produce, read_end
 from tests.faults.broker_under_test import BrokerUnderTest
 from tests.integration.broker.wire_client import WireClient
 
@@ -173,3 +173,28 @@ def read_around(wire: WireClient) -> tuple[dict[int, bytes], list[int]]:
         for batch in batches:
             found |= {record.offset: bytes(record.value or b"") for record in iter_records(batch)}
         offset = read_header(batches[-1]).last_offset + 1
+
+
+def test_damage_in_a_large_answer_cuts_it_short_once_and_is_corrupt_message_from_then_on(
+    new_broker: Callable[..., BrokerUnderTest],
+) -> None:
+    broker = new_broker()
+    broker.create_topic("damage")
+    with WireClient(broker.bootstrap_servers) as wire:
+        for _ in range(10):
+            assert produce(wire, "damage", bytes(400_000)).error_code == 0
+    (path,) = (broker.data_folder / "damage-0").glob("*.log")
+    time.sleep(0.3)  # until it is on disk
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size * 55 // 100)
+        file.write(b"!")
+    large = fetch_request("damage", 1, partition_max_bytes=50 << 20, max_bytes=50 << 20)
+    with WireClient(broker.bootstrap_servers) as wire, pytest.raises(EOFError):
+        wire.ask(large, 11)
+    with WireClient(broker.bootstrap_servers) as wire:
+        found = wire.ask(large, 11).responses[0].partitions[0]
+        assert {read_header(batch).base_offset for batch in iter_batches(found.records)} <= {0, 1, 2, 3, 4}
+        values, corrupt = read_around(wire)
+    assert (sorted(values), corrupt) == ([0, 1, 2, 3, 4, 6, 7, 8, 9], [5])
+    assert len(broker.log_lines("answer cut short")) == 1
+    assert broker.unforeseen_lines() == []

@@ -133,7 +133,7 @@ def test_checkpoints_and_new_segments_wait_for_a_disk_that_can(
     disk = FailingDisk(new_broker, tmp_path, **{"log.flush.offset.checkpoint.interval.ms": "100"})
     with WireClient(disk.broker.bootstrap_servers) as wire:
         assert disk.produce(wire, 1) == [0]
-        disk.fail("open EIO .checkpoint", "open EIO checkpoint.tmp", "open EIO /sick-0/0000")
+        disk.fail("create EIO checkpoint", "rename EIO checkpoint", "create EIO /sick-0/0000")
         codes = disk.produce(wire, 80)
         assert set(codes) == {0, STORAGE_ERROR}  # until the segment was full
         disk.fail()

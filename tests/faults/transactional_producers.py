@@ -9,6 +9,8 @@ import random
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
@@ -26,6 +28,9 @@ CLIENT = {
     "metadata.recovery.strategy": "none",  # librdkafka 2.16 waits for ever in the handles that a re-bootstrap leaves
     "log_level": 0,
 }
+
+
+_T = TypeVar("_T")
 
 
 class _ProducerLost(Exception):
@@ -110,11 +115,22 @@ class TransactionalClient(ABC):
 
 
 class Writer(TransactionalClient):
-    """Transactions of a few values, spread over the partitions; every fourth is aborted on purpose."""
+    """Transactions of a few values, spread over the partitions; every fourth is aborted on purpose.
 
-    def __init__(self, *arguments: object) -> None:
-        super().__init__(*arguments)  # type: ignore[arg-type]
+    Each also reads on in another topic, `reads`: so it comes after all transactions that wrote there.
+    """
+
+    def __init__(
+        self, name: str, bootstrap_servers: str, topic: str, reads: str, partition_count: int, seed: int
+    ) -> None:
+        super().__init__(name, bootstrap_servers, topic, partition_count, seed)
         self._numbers = itertools.count()
+        self._consumer = _consumer(bootstrap_servers, f"{name}-reads")
+        self._consumer.assign([TopicPartition(reads, partition, 0) for partition in range(partition_count)])
+
+    def stop(self) -> None:
+        super().stop()
+        self._consumer.close()
 
     def _resume(self) -> None:
         """New values are new values."""
@@ -124,6 +140,8 @@ class Writer(TransactionalClient):
         self.transactions.append(transaction)
         try:
             producer.begin_transaction()
+            messages = self._consumer.consume(20, timeout=0)
+            transaction.read = {Value.decode(message.value()) for message in messages if message.error() is None}
             for _ in range(self._chance.randrange(1, 8)):
                 self._write(producer, transaction, self._topic, Value(self.name, next(self._numbers)))
         except KafkaException as error:
@@ -141,24 +159,11 @@ class Copier(TransactionalClient):
         self, name: str, bootstrap_servers: str, topic: str, target: str, partition_count: int, seed: int
     ) -> None:
         super().__init__(name, bootstrap_servers, topic, partition_count, seed)
-        self.committed: list[tuple[int, int]] = []
-        """(partition, offset) of every commit that was acknowledged, in this order."""
-        self.read_back: list[tuple[int, int]] = []
-        """(partition, offset) of what the broker said was committed, whenever it was asked, between those."""
         self.went_back: list[str] = []
+        """Where the broker said that less was committed than it had acknowledged before."""
         self._target = target
         self._highest: dict[int, int] = {}
-        self._consumer = Consumer(
-            {
-                "bootstrap.servers": bootstrap_servers,
-                "group.id": name,
-                "isolation.level": "read_committed",
-                "enable.auto.commit": False,
-                "fetch.wait.max.ms": 20,
-                "auto.offset.reset": "earliest",
-                **CLIENT,
-            }
-        )
+        self._consumer = _consumer(bootstrap_servers, name)
 
     def stop(self) -> None:
         super().stop()
@@ -206,6 +211,20 @@ class Copier(TransactionalClient):
             self._resume()
 
 
+def _consumer(bootstrap_servers: str, group: str) -> Consumer:
+    return Consumer(
+        {
+            "bootstrap.servers": bootstrap_servers,
+            "group.id": group,
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "fetch.wait.max.ms": 20,
+            "auto.offset.reset": "earliest",
+            **CLIENT,
+        }
+    )
+
+
 def _positions(messages: list[Message], topic: str) -> list[TopicPartition]:
     ends: dict[int, int] = {}
     for message in messages:
@@ -213,7 +232,7 @@ def _positions(messages: list[Message], topic: str) -> list[TopicPartition]:
     return [TopicPartition(topic, partition, offset) for partition, offset in ends.items()]
 
 
-def _call(call):  # type: ignore[no-untyped-def]
+def _call(call: Callable[[], _T]) -> _T:
     """Call, and again as long as the client says that this may help. Raises _ProducerLost if nothing will."""
     deadline = time.monotonic() + CALL_SECONDS
     while True:
