@@ -103,10 +103,10 @@ def _head() -> Iterator[str]:
     yield f"Written by `{COMMAND}` from the handlers: change them or that file, not this one."
     yield ""
     yield (
-        "What the ApiVersions answer names. A client picks the highest version that both know. An unknown key or version "
-        "closes the connection, as in Apache Kafka; ApiVersions alone answers an unknown version, with error 35 and its "
-        "own range. The last column is the test (below `tests/`) that shows the API at work; what each refuses, and "
-        "with which code, `tests/conformance/test_wrong_input.py` compares with a genuine Apache Kafka."
+        "What the ApiVersions answer names. A client picks the highest version that both know. An unknown key or "
+        "version closes the connection, as in Apache Kafka; ApiVersions alone answers an unknown version, with error "
+        "35 and its own range. The last column is the test (below `tests/`) that shows the API at work; what each "
+        "refuses, and with which code, `tests/conformance/test_wrong_input.py` compares with a genuine Apache Kafka."
     )
     yield ""
     yield "| key | API | versions | shown by |"
