@@ -78,9 +78,20 @@ class RealKafka:
         )
 
 
-def start_real_kafka(directory: Path, *, brokers: int) -> RealKafka:
+def start_real_kafka(directory: Path, *options: str, brokers: int = 1) -> RealKafka:
     done = subprocess.run(
-        [sys.executable, str(KIT), "start", "--brokers", str(brokers), "--dir", str(directory), "--port", "0"],
+        [
+            sys.executable,
+            str(KIT),
+            "start",
+            "--brokers",
+            str(brokers),
+            "--dir",
+            str(directory),
+            "--port",
+            "0",
+            *options,
+        ],
         capture_output=True,
         text=True,
         timeout=300,

@@ -58,7 +58,8 @@ PROOFS: Final[dict[ApiKey, str]] = {
     ApiKey.ALTER_REPLICA_LOG_DIRS: f"{_UNIT}/test_describe_log_dirs.py::test_partitions_move_nowhere",
     ApiKey.DESCRIBE_LOG_DIRS: f"{_TOOLS}::test_log_folders_hold_the_same_partitions",
     ApiKey.SASL_AUTHENTICATE: f"{_LOGIN}::test_librdkafka_logs_in",
-    ApiKey.CREATE_PARTITIONS: f"{_UNIT}/test_create_partitions.py::test_a_topic_grows_and_its_new_logs_obey_its_configs",
+    ApiKey.CREATE_PARTITIONS: f"{_UNIT}/test_create_partitions.py::"
+    "test_a_topic_grows_and_its_new_logs_obey_its_configs",
     ApiKey.CREATE_DELEGATION_TOKEN: _LOOK,
     ApiKey.RENEW_DELEGATION_TOKEN: _LOOK,
     ApiKey.EXPIRE_DELEGATION_TOKEN: _LOOK,
