@@ -85,12 +85,12 @@ class RealKafka:
 
 
 def start_real_kafka(
-    directory: Path, *, brokers: int, port: int = 0, settings: Mapping[str, str] | None = None
+    directory: Path, *options: str, brokers: int = 1, port: int = 0, settings: Mapping[str, str] | None = None
 ) -> RealKafka:
     where = ("--brokers", str(brokers), "--dir", str(directory), "--port", str(port))
     lines = [word for key, value in (settings or {}).items() for word in ("--set", f"{key}={value}")]
     done = subprocess.run(
-        [sys.executable, str(KIT), "start", *where, *lines],
+        [sys.executable, str(KIT), "start", *where, *lines, *options],
         capture_output=True,
         text=True,
         timeout=300,

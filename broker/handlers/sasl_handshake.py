@@ -8,7 +8,7 @@ from broker.protocol.messages.sasl_handshake import SaslHandshakeRequest, SaslHa
 
 @handles(ApiKey.SASL_HANDSHAKE, versions=range(2))
 def sasl_handshake(request: SaslHandshakeRequest, context: RequestContext) -> SaslHandshakeResponse:
-    """Begin a login; the mechanisms that are served are named either way. ILLEGAL_SASL_STATE where nobody logs in."""
+    """Begin a login; the mechanisms that are served are named, of an unknown one too. ILLEGAL_SASL_STATE where nobody logs in."""
     login = context.login
     if login is None:
         return SaslHandshakeResponse(error_code=IllegalSaslState.code)
@@ -17,4 +17,6 @@ def sasl_handshake(request: SaslHandshakeRequest, context: RequestContext) -> Sa
         login.begin(request.mechanism, version=context.api_version, now_ms=context.clock.monotonic_ms())
     except KafkaError as error:
         response.error_code = error.code
+        if isinstance(error, IllegalSaslState):
+            response.mechanisms = []
     return response

@@ -126,8 +126,8 @@ def check_acl(acl: Acl) -> None:
         raise InvalidRequest("Resource name should not be empty")
     if acl.resource_type == ResourceType.CLUSTER and acl.resource_name != CLUSTER_NAME:
         raise InvalidRequest(f"The only valid name for the CLUSTER resource is {CLUSTER_NAME}")
-    kind, separator, name = acl.principal.partition(":")
-    if not separator or not kind or not name:
+    kind, separator, _ = acl.principal.partition(":")
+    if not separator or not kind:
         raise InvalidRequest(
             f"Could not parse principal from `{acl.principal}` (no colon is present separating the "
             "principal type from the principal name)"

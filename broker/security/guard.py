@@ -9,7 +9,7 @@ to the cluster.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -149,6 +149,30 @@ def then(response: Any, change: Callable[[Any], Any]) -> Any:
     if isinstance(response, CoroutineType):
         return _after(response, change)
     return change(response)
+
+
+def answer_rest(
+    handler: Handler,
+    request: Any,
+    context: RequestContext,
+    *,
+    is_asked: object,
+    empty: Any,
+    field: str,
+    refusals: Sequence[Any],
+) -> Any:
+    """The handler's answer to the rest of a request, with the refusals added to the response's `field`.
+
+    The handler is asked only if `is_asked` is true; else `empty` is the response that they are added to.
+    """
+    if is_asked and not refusals:
+        return handler(request, context)
+
+    def add(response: Any) -> Any:
+        setattr(response, field, [*getattr(response, field), *refusals])
+        return response
+
+    return then(handler(request, context) if is_asked else empty, add)
 
 
 async def _after(response: CoroutineType[Any, Any, Any], change: Callable[[Any], Any]) -> Any:

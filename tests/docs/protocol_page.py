@@ -58,7 +58,8 @@ PROOFS: Final[dict[ApiKey, str]] = {
     ApiKey.ALTER_REPLICA_LOG_DIRS: f"{_UNIT}/test_describe_log_dirs.py::test_partitions_move_nowhere",
     ApiKey.DESCRIBE_LOG_DIRS: f"{_TOOLS}::test_log_folders_hold_the_same_partitions",
     ApiKey.SASL_AUTHENTICATE: f"{_LOGIN}::test_librdkafka_logs_in",
-    ApiKey.CREATE_PARTITIONS: f"{_UNIT}/test_create_partitions.py::test_a_topic_grows_and_its_new_logs_obey_its_configs",
+    ApiKey.CREATE_PARTITIONS: f"{_UNIT}/test_create_partitions.py::"
+    "test_a_topic_grows_and_its_new_logs_obey_its_configs",
     ApiKey.CREATE_DELEGATION_TOKEN: _LOOK,
     ApiKey.RENEW_DELEGATION_TOKEN: _LOOK,
     ApiKey.EXPIRE_DELEGATION_TOKEN: _LOOK,
@@ -103,10 +104,10 @@ def _head() -> Iterator[str]:
     yield f"Written by `{COMMAND}` from the handlers: change them or that file, not this one."
     yield ""
     yield (
-        "What the ApiVersions answer names. A client picks the highest version that both know. An unknown key or version "
-        "closes the connection, as in Apache Kafka; ApiVersions alone answers an unknown version, with error 35 and its "
-        "own range. The last column is the test (below `tests/`) that shows the API at work; what each refuses, and "
-        "with which code, `tests/conformance/test_wrong_input.py` compares with a genuine Apache Kafka."
+        "What the ApiVersions answer names. A client picks the highest version that both know. An unknown key or "
+        "version closes the connection, as in Apache Kafka; ApiVersions alone answers an unknown version, with error "
+        "35 and its own range. The last column is the test (below `tests/`) that shows the API at work; what each "
+        "refuses, and with which code, `tests/conformance/test_wrong_input.py` compares with a genuine Apache Kafka."
     )
     yield ""
     yield "| key | API | versions | shown by |"

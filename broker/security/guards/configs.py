@@ -11,7 +11,7 @@ from broker.protocol.messages import alter_configs as alter_messages
 from broker.protocol.messages import incremental_alter_configs as incremental_messages
 from broker.protocol.messages.describe_configs import DescribeConfigsResponse, DescribeConfigsResult
 from broker.security.acl import Operation, ResourceType
-from broker.security.guard import guards, may, may_on_cluster, split, then
+from broker.security.guard import answer_rest, guards, may, may_on_cluster, split
 
 TOPIC_CONFIG: Final = 2
 GROUP_CONFIG: Final = 32
@@ -44,25 +44,26 @@ def _guard(
     results: str,
 ) -> Any:
     request.resources, denied = split(request.resources, lambda each: _is_allowed(each, operation, context))
-    if not denied:
-        return handler(request, context)
-
-    def add_refusals(response: Any) -> Any:
-        refusals = []
-        for resource in denied:
-            error = _error(resource)
-            refusals.append(
-                result_type(
-                    error_code=error.code,
-                    error_message=str(error),
-                    resource_type=resource.resource_type,
-                    resource_name=resource.resource_name,
-                )
+    refusals = []
+    for resource in denied:
+        error = _error(resource)
+        refusals.append(
+            result_type(
+                error_code=error.code,
+                error_message=str(error),
+                resource_type=resource.resource_type,
+                resource_name=resource.resource_name,
             )
-        setattr(response, results, [*getattr(response, results), *refusals])
-        return response
-
-    return then(handler(request, context) if request.resources else response_type(), add_refusals)
+        )
+    return answer_rest(
+        handler,
+        request,
+        context,
+        is_asked=request.resources or not denied,
+        empty=response_type(),
+        field=results,
+        refusals=refusals,
+    )
 
 
 @guards(ApiKey.DESCRIBE_CONFIGS)

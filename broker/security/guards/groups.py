@@ -32,6 +32,7 @@ from broker.protocol.messages.offset_fetch import (
 )
 from broker.security.acl import Operation, ResourceType
 from broker.security.guard import (
+    answer_rest,
     authorizer_of,
     demand_on_group,
     demand_on_topic,
@@ -86,15 +87,15 @@ def find_coordinator(handler: Handler, request: Any, context: RequestContext) ->
             return FindCoordinatorResponse(error_code=code, error_message=message, node_id=-1, port=-1)
         return handler(request, context)
     request.coordinator_keys, denied = split(request.coordinator_keys, is_allowed)
-    if not denied:
-        return handler(request, context)
-
-    def add_refusals(response: FindCoordinatorResponse) -> FindCoordinatorResponse:
-        refusals = [Coordinator(key, -1, "", -1, code) for key in denied]
-        response.coordinators = [*response.coordinators, *refusals]
-        return response
-
-    return then(handler(request, context) if request.coordinator_keys else FindCoordinatorResponse(), add_refusals)
+    return answer_rest(
+        handler,
+        request,
+        context,
+        is_asked=request.coordinator_keys or not denied,
+        empty=FindCoordinatorResponse(),
+        field="coordinators",
+        refusals=[Coordinator(key, -1, "", -1, code) for key in denied],
+    )
 
 
 @guards(ApiKey.LIST_GROUPS)
@@ -188,40 +189,42 @@ def delete_groups(handler: Handler, request: Any, context: RequestContext) -> An
     request.groups_names, denied = split(
         request.groups_names, lambda each: may(context, Operation.DELETE, ResourceType.GROUP, each)
     )
-    if not denied:
-        return handler(request, context)
-
-    def add_refusals(response: DeleteGroupsResponse) -> DeleteGroupsResponse:
-        response.results = [*response.results, *(DeletableGroupResult(each, GROUP_CODE) for each in denied)]
-        return response
-
-    return then(handler(request, context) if request.groups_names else DeleteGroupsResponse(), add_refusals)
+    return answer_rest(
+        handler,
+        request,
+        context,
+        is_asked=request.groups_names or not denied,
+        empty=DeleteGroupsResponse(),
+        field="results",
+        refusals=[DeletableGroupResult(each, GROUP_CODE) for each in denied],
+    )
 
 
 @guards(ApiKey.OFFSET_COMMIT)
 def offset_commit(handler: Handler, request: Any, context: RequestContext) -> Any:
     """READ on the group and on each topic."""
-    code = TOPIC_CODE
-    if may(context, Operation.READ, ResourceType.GROUP, request.group_id):
+    may_commit = may(context, Operation.READ, ResourceType.GROUP, request.group_id)
+    if may_commit:
         request.topics, denied = split_topics(request.topics, context, Operation.READ)
-        if not denied:
-            return handler(request, context)
     else:
-        code, denied, request.topics = GROUP_CODE, request.topics, []
-    refusals = [
-        OffsetCommitResponseTopic(
-            topic.name,
-            topic.topic_id,
-            [OffsetCommitResponsePartition(each.partition_index, code) for each in topic.partitions],
-        )
-        for topic in denied
-    ]
-
-    def add_refusals(response: OffsetCommitResponse) -> OffsetCommitResponse:
-        response.topics = [*response.topics, *refusals]
-        return response
-
-    return then(handler(request, context) if request.topics else OffsetCommitResponse(), add_refusals)
+        denied, request.topics = request.topics, []
+    code = TOPIC_CODE if may_commit else GROUP_CODE
+    return answer_rest(
+        handler,
+        request,
+        context,
+        is_asked=may_commit and (request.topics or not denied),
+        empty=OffsetCommitResponse(),
+        field="topics",
+        refusals=[
+            OffsetCommitResponseTopic(
+                topic.name,
+                topic.topic_id,
+                [OffsetCommitResponsePartition(each.partition_index, code) for each in topic.partitions],
+            )
+            for topic in denied
+        ],
+    )
 
 
 @guards(ApiKey.OFFSET_DELETE)
@@ -229,20 +232,21 @@ def offset_delete(handler: Handler, request: Any, context: RequestContext) -> An
     """DELETE on the group and READ on each topic."""
     demand_on_group(context, Operation.DELETE, request.group_id)
     request.topics, denied = split_topics(request.topics, context, Operation.READ)
-    if not denied:
-        return handler(request, context)
-    refusals = [
-        OffsetDeleteResponseTopic(
-            topic.name, [OffsetDeleteResponsePartition(each.partition_index, TOPIC_CODE) for each in topic.partitions]
-        )
-        for topic in denied
-    ]
-
-    def add_refusals(response: OffsetDeleteResponse) -> OffsetDeleteResponse:
-        response.topics = [*response.topics, *refusals]
-        return response
-
-    return then(handler(request, context) if request.topics else OffsetDeleteResponse(), add_refusals)
+    return answer_rest(
+        handler,
+        request,
+        context,
+        is_asked=request.topics or not denied,
+        empty=OffsetDeleteResponse(),
+        field="topics",
+        refusals=[
+            OffsetDeleteResponseTopic(
+                topic.name,
+                [OffsetDeleteResponsePartition(each.partition_index, TOPIC_CODE) for each in topic.partitions],
+            )
+            for topic in denied
+        ],
+    )
 
 
 @guards(ApiKey.OFFSET_FETCH)

@@ -32,6 +32,7 @@ from broker.protocol.messages.write_txn_markers import (
 )
 from broker.security.acl import Operation, ResourceType
 from broker.security.guard import (
+    answer_rest,
     authorizer_of,
     demand_on_cluster,
     demand_on_group,
@@ -110,25 +111,28 @@ def txn_offset_commit(handler: Handler, request: Any, context: RequestContext) -
     """WRITE on the transactional id, READ on the group and on each topic."""
     code = TOPIC_CODE
     if not may(context, Operation.WRITE, ResourceType.TRANSACTIONAL_ID, request.transactional_id):
-        code, denied, request.topics = TRANSACTION_CODE, request.topics, []
+        code = TRANSACTION_CODE
     elif not may(context, Operation.READ, ResourceType.GROUP, request.group_id):
-        code, denied, request.topics = GroupAuthorizationFailed.code, request.topics, []
-    else:
+        code = GroupAuthorizationFailed.code
+    may_commit = code == TOPIC_CODE
+    if may_commit:
         request.topics, denied = split_topics(request.topics, context, Operation.READ)
-        if not denied:
-            return handler(request, context)
-    refusals = [
-        TxnOffsetCommitResponseTopic(
-            topic.name, [TxnOffsetCommitResponsePartition(each.partition_index, code) for each in topic.partitions]
-        )
-        for topic in denied
-    ]
-
-    def add_refusals(response: TxnOffsetCommitResponse) -> TxnOffsetCommitResponse:
-        response.topics = [*response.topics, *refusals]
-        return response
-
-    return then(handler(request, context) if request.topics else TxnOffsetCommitResponse(), add_refusals)
+    else:
+        denied, request.topics = request.topics, []
+    return answer_rest(
+        handler,
+        request,
+        context,
+        is_asked=may_commit and (request.topics or not denied),
+        empty=TxnOffsetCommitResponse(),
+        field="topics",
+        refusals=[
+            TxnOffsetCommitResponseTopic(
+                topic.name, [TxnOffsetCommitResponsePartition(each.partition_index, code) for each in topic.partitions]
+            )
+            for topic in denied
+        ],
+    )
 
 
 @guards(ApiKey.WRITE_TXN_MARKERS)

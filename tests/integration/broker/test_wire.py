@@ -504,7 +504,7 @@ def test_describe_topic_partitions_in_pages(broker: Broker, wire: WireClient):
         ("pages-z", 3, []),
     ]
     beyond = DescribeTopicPartitionsRequest(topics=asked, cursor=Cursor(topic_name="zzz", partition_index=0))
-    assert wire.ask(beyond, 0).topics == []
+    assert {topic.error_code for topic in wire.ask(beyond, 0).topics} == {42}
 
 
 # -- ListOffsets, OffsetForLeaderEpoch, InitProducerId

@@ -93,17 +93,19 @@ def test_partitions_move_nowhere(handler_broker, t2, topic, partition, replicas,
 
 
 def test_this_node_is_the_quorum(handler_broker, t2):
-    asked = [
-        RequestTopicData(topic_name="__cluster_metadata", partitions=[RequestPartitionData(partition_index=0)]),
-        RequestTopicData(topic_name="t2", partitions=[RequestPartitionData(partition_index=0)]),
-    ]
-    answer = handler_broker.ask(DescribeQuorumRequest(topics=asked))
-    (quorum,), (other,) = answer.topics[0].partitions, answer.topics[1].partitions
+    metadata, other_topic = (
+        RequestTopicData(topic_name=name, partitions=[RequestPartitionData(partition_index=0)])
+        for name in ("__cluster_metadata", "t2")
+    )
+    answer = handler_broker.ask(DescribeQuorumRequest(topics=[metadata]))
+    (quorum,) = answer.topics[0].partitions
     assert (quorum.error_code, quorum.leader_id, quorum.leader_epoch) == (0, 1, 1)
     assert [(voter.replica_id, voter.log_end_offset) for voter in quorum.current_voters] == [(1, quorum.high_watermark)]
     assert quorum.observers == []
-    assert (other.error_code, other.error_message) == (3, "This server does not host this topic-partition.")
     assert [(node.node_id, len(node.listeners)) for node in answer.nodes] == [(1, 1)]
+    for topic in handler_broker.ask(DescribeQuorumRequest(topics=[metadata, other_topic])).topics:
+        (other,) = topic.partitions
+        assert (other.error_code, other.error_message) == (3, "This server does not host this topic-partition.")
 
 
 def test_without_an_authorizer_acls_are_disabled(handler_broker):

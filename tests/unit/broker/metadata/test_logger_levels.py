@@ -21,7 +21,7 @@ def test_the_brokers_loggers_are_listed_with_the_root(logger):
 
 
 def test_a_level_is_set_by_kafkas_name_and_taken_away_again(logger):
-    set_level(logger.name, "fatal")
+    set_level(logger.name, "FATAL")
     assert logger.level == logging.CRITICAL
     assert logger_levels()[logger.name] == "FATAL"
     set_level(logger.name, None)

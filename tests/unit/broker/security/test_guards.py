@@ -47,9 +47,9 @@ READ_G = (ResourceType.GROUP, "g", Operation.READ)
 
 def test_an_api_without_a_guard_is_for_those_who_may_do_anything(tmp_path):
     with pytest.raises(ClusterAuthorizationFailed):
-        Asking(tmp_path).ask(ApiKey.ADD_RAFT_VOTER, None)
+        Asking(tmp_path).ask(ApiKey.GET_TELEMETRY_SUBSCRIPTIONS, None)
     trusted = Asking(tmp_path, (ResourceType.CLUSTER, "kafka-cluster", Operation.CLUSTER_ACTION))
-    assert trusted.ask(ApiKey.ADD_RAFT_VOTER, None) == "handled"
+    assert trusted.ask(ApiKey.GET_TELEMETRY_SUBSCRIPTIONS, None) == "handled"
 
 
 def test_a_transaction_ends_by_who_may_write_it(tmp_path):
