@@ -42,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         config, folder = _settings(options)
     except ConfigError as error:
         return _fail(str(error), is_supervised=is_supervised)
-    event_log.set_up(config.caudal_log_format, _LEVELS.get(options.log_level) or config.caudal_log_level)
+    level = _LEVELS.get(options.log_level) or config.caudal_log_level
+    event_log.set_up(config.caudal_log_format, level, config.caudal_log_repeat_max)
     _allow_many_files()
     added = []
     for text in options.add_scram:

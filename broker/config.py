@@ -29,6 +29,7 @@ CAUDAL_BROKER_CONFIGS: Final = {
     "caudal.flush.interval.ms": BrokerConfigDefinition("caudal.flush.interval.ms", ConfigType.LONG, "50", False),
     "caudal.log.format": BrokerConfigDefinition("caudal.log.format", ConfigType.STRING, "text", False),
     "caudal.log.level": BrokerConfigDefinition("caudal.log.level", ConfigType.STRING, "WARN", False),
+    "caudal.log.repeat.max": BrokerConfigDefinition("caudal.log.repeat.max", ConfigType.INT, "20", False),
     "caudal.metrics.listener": BrokerConfigDefinition("caudal.metrics.listener", ConfigType.STRING, "", False),
     "caudal.metrics.partitions.enable": BrokerConfigDefinition(
         "caudal.metrics.partitions.enable", ConfigType.BOOLEAN, "true", False
@@ -84,6 +85,7 @@ _LIST_CHOICES: Final = {
 
 _AT_LEAST: Final = {
     "caudal.flush.interval.ms": 1,
+    "caudal.log.repeat.max": 0,
     "caudal.partitions.max": 1,
     "default.replication.factor": 1,
     "fetch.max.bytes": 1024,
@@ -206,6 +208,7 @@ class BrokerConfig:
     caudal_flush_mode: str = "interval"
     caudal_log_format: str = "text"
     caudal_log_level: str = "WARN"
+    caudal_log_repeat_max: int = 20
     caudal_metrics_listener: str = ""
     caudal_metrics_partitions_enable: bool = True
     caudal_partitions_max: int = 20_000

@@ -25,7 +25,6 @@ REQUEST_LOGGER: Final = "broker.requests"
 NOISY_LOGGERS: Final = ("broker.server", "broker.security")
 """What clients can make us say as often as they like."""
 
-LINES_MAX: Final = 20
 LINES_WINDOW_S: Final = 10.0
 
 _PLACEHOLDER: Final = re.compile(r"%(?:%|[-#0 +]*\d*(?:\.\d+)?[a-zA-Z])")
@@ -97,13 +96,15 @@ class TextFormatter(logging.Formatter):
 class RepeatLimit(logging.Filter):
     """Lets so many lines of one kind through in a window; the first after it says how many were left out."""
 
-    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, lines_max: int, now_s: Callable[[], float] = time.monotonic) -> None:
+        """A `lines_max` of 0 lets all through."""
         super().__init__()
+        self._lines_max = lines_max
         self._now_s = now_s
         self._seen: dict[tuple[str, str], list[float]] = {}  # window's start, lines in it, lines left out
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.name not in NOISY_LOGGERS or record.levelno >= logging.ERROR:
+        if not self._lines_max or record.name not in NOISY_LOGGERS or record.levelno >= logging.ERROR:
             return True
         seen = self._seen.setdefault((record.name, str(record.msg)), [float("-inf"), 0, 0])
         now_s = self._now_s()
@@ -111,17 +112,17 @@ class RepeatLimit(logging.Filter):
             record.suppressed = int(seen[2])
             seen[:] = [now_s, 0, 0]
         seen[1] += 1
-        if seen[1] <= LINES_MAX:
+        if seen[1] <= self._lines_max:
             return True
         seen[2] += 1
         return False
 
 
-def set_up(log_format: str, level: str) -> None:
-    """Log to stderr from now on."""
+def set_up(log_format: str, level: str, lines_max: int) -> None:
+    """Log to stderr from now on, of one kind that clients cause so many lines in LINES_WINDOW_S."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == JSON else TextFormatter())
-    handler.addFilter(RepeatLimit())
+    handler.addFilter(RepeatLimit(lines_max))
     logging.basicConfig(level=LEVELS[level], handlers=[handler], force=True)
     logging.getLogger(REQUEST_LOGGER).setLevel(logging.WARNING)
 

@@ -90,6 +90,7 @@ class Server:
                 advertised_port = listener.advertised_port or port
                 listener = replace(listener, port=port, advertised_port=advertised_port)
                 bound.append(listener)
+                self.listener_stats[listener.name] = ListenerStats()  # so that it shows from the start
                 self._sockets += [(listener, sock) for sock in sockets]
         except ConfigError:
             self._close_sockets()

@@ -402,6 +402,15 @@ class GroupCoordinator:
             CONSUMER_GROUP_TYPE: self._consumer_groups.epochs_begun,
         }
 
+    def group_ids(self) -> list[str]:
+        """Every group there is; never refused: while groups are loaded, those that are."""
+        return list(self._groups)
+
+    def type_and_state(self, group_id: str) -> tuple[str, str] | None:
+        """As ListGroups has them; None when the group is gone. Never refused."""
+        group = self._groups.get(group_id)
+        return None if group is None else (_type_of(group), group.state)
+
     def offsets_of(self, group_id: str) -> Mapping[str, Mapping[int, CommittedOffset]]:
         """As `committed_offsets`, but never refused."""
         return self._store.of_group(group_id)
@@ -467,10 +476,6 @@ class GroupCoordinator:
     def list_groups(self, states: Collection[str] = (), types: Collection[str] = ()) -> list[ListedGroup]:
         """ListGroups, in these states and of these types (in any case; none named means all)."""
         self._check_served()
-        return self.all_groups(states, types)
-
-    def all_groups(self, states: Collection[str] = (), types: Collection[str] = ()) -> list[ListedGroup]:
-        """As `list_groups`, but never refused: while groups are loaded, those that are."""
         wanted_types = {group_type.lower() for group_type in types}
         wanted = {state.lower() for state in states}
         return [

@@ -17,6 +17,7 @@ _DOCUMENTATION: Final[Mapping[str, str]] = {
     "the answer to acks=all.",
     "caudal.log.format": "How the log's lines are written: `text`, or `json` with one object a line.",
     "caudal.log.level": "The least that is logged: DEBUG, INFO, WARN or ERROR.",
+    "caudal.log.repeat.max": "How many lines of one kind clients can cause in 10 s; 0 is no limit.",
     "caudal.metrics.listener": "Where `GET /metrics` is answered for Prometheus, as `host:port`; empty for nowhere.",
     "caudal.metrics.partitions.enable": "Whether each partition, and each offset of a group, has series of its own.",
     "caudal.partitions.max": "How many partitions all topics together may have; creating more is refused.",

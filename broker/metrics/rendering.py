@@ -194,11 +194,12 @@ class MetricsRenderer:
 
     def _groups(self) -> Iterator[str]:
         states: Counter[tuple[str, str]] = Counter()
-        group_ids = []
-        for groups in _sliced(self.groups.all_groups()):
-            for group in groups:
-                states[group.group_type, group.group_state] += 1
-                group_ids.append(group.group_id)
+        group_ids = self.groups.group_ids()
+        for some in _sliced(group_ids):
+            for group_id in some:
+                found = self.groups.type_and_state(group_id)
+                if found is not None:
+                    states[found] += 1
             yield ""
         yield single("kafka_coordinator_group_groupmetadatamanager_numgroups", len(group_ids))
         yield family("caudal_groups", states.items())

@@ -22,6 +22,8 @@ _ADMIN, _LOGIN = "integration/broker/test_admin.py", "integration/broker/test_lo
 _TRANSACTIONS, _TOOLS = "integration/broker/test_transactions.py", "conformance/test_admin_sequences.py"
 _SINGLE, _CLIENTS = f"{_UNIT}/test_answers_of_a_single_node.py", "integration/broker/test_clients_librdkafka.py"
 _ACLS, _SEQUENCE = "integration/broker/test_acls.py", "a_sequence_prints_the_same"
+_SHARES = "integration/broker/test_share_groups.py"
+_SHARE_TOOLS = "interop/test_java_share_groups.py::test_a_java_share_consumer_reads_and_its_group_is_administered"
 _LOOK = "conformance/test_wrong_input.py::test_the_answer_is_that_of_apache_kafka"
 
 PROOFS: Final[dict[ApiKey, str]] = {
@@ -89,6 +91,13 @@ PROOFS: Final[dict[ApiKey, str]] = {
     ApiKey.DESCRIBE_TOPIC_PARTITIONS: f"{_WIRE}::test_describe_topic_partitions_in_pages",
     ApiKey.ADD_RAFT_VOTER: _LOOK,
     ApiKey.REMOVE_RAFT_VOTER: _LOOK,
+    ApiKey.SHARE_GROUP_HEARTBEAT: f"{_SHARES}::test_two_members_get_different_records",
+    ApiKey.SHARE_GROUP_DESCRIBE: _SHARE_TOOLS,
+    ApiKey.SHARE_FETCH: f"{_SHARES}::test_a_fetch_that_waits_is_woken_by_a_record_and_by_a_release",
+    ApiKey.SHARE_ACKNOWLEDGE: f"{_SHARES}::test_records_are_lent_acknowledged_and_never_come_again",
+    ApiKey.DESCRIBE_SHARE_GROUP_OFFSETS: _SHARE_TOOLS,
+    ApiKey.ALTER_SHARE_GROUP_OFFSETS: _SHARE_TOOLS,
+    ApiKey.DELETE_SHARE_GROUP_OFFSETS: _SHARE_TOOLS,
 }
 """The test that shows the API at work, below `tests/`; what it refuses is in conformance/test_wrong_input.py."""
 

@@ -23,7 +23,7 @@ RSS_GROWTH_MIB_MAX = 50
 OPENED_MIB_MAX = DECOMPRESSED_BYTES_MAX / MIB + RSS_GROWTH_MIB_MAX
 """What opening one batch may take for a moment; batches are opened one at a time."""
 AT_ONCE = 50
-SETTINGS = {"caudal.partitions.max": "200"}
+SETTINGS = {"caudal.partitions.max": "200", "caudal.log.repeat.max": "0"}
 
 
 class OtherClient:

@@ -16,6 +16,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
 from broker.metrics.catalogue import CATALOGUE
+from broker.metrics.endpoint import CONNECTIONS_MAX
 from broker.protocol.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
 from broker.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from broker.protocol.messages.heartbeat import HeartbeatRequest
@@ -251,3 +252,21 @@ def test_metrics_for_other_machines_must_be_asked_for(tmp_path):
     )
     assert done.returncode == 1
     assert "can be reached from other machines" in json.loads(done.stdout)["error"]
+
+
+def test_who_holds_all_places_is_in_the_way_of_scrapes_only(metered, wire):
+    idle = [socket.create_connection(metered.address, timeout=10) for _ in range(CONNECTIONS_MAX)]
+    try:
+        with (
+            socket.create_connection(metered.address, timeout=10) as refused,
+            contextlib.suppress(ConnectionResetError),
+        ):
+            assert refused.recv(1) == b""
+        assert wire.ask(MetadataRequest(topics=[]), 9).brokers
+    finally:
+        for each in idle:
+            each.close()
+    while True:  # The broker learns of it in its own time.
+        with contextlib.suppress(OSError):
+            assert metered.scrape()["process_open_fds"]
+            return

@@ -14,6 +14,8 @@ from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from broker.protocol.messages.metadata import MetadataRequest
 from broker.protocol.messages.sasl_authenticate import SaslAuthenticateRequest
 from broker.protocol.messages.sasl_handshake import SaslHandshakeRequest
+from broker.security.json_web_keys import fetch, read_keys
+from tests.integration.broker.certificates import Authority
 from tests.integration.broker.secured_broker import SecuredBroker
 from tests.integration.broker.token_issuer import KeyServer, TokenIssuer, raw_token
 from tests.integration.broker.wire_client import WireClient
@@ -196,3 +198,24 @@ async def test_aiokafka_logs_in(secured, issuer):
     async with AIOKafkaProducer(**settings) as producer:
         sent = await asyncio.wait_for(producer.send_and_wait(f"token-{next(_names)}", b"hello"), 10)
     assert sent.offset == 0
+
+
+def test_keys_come_over_https_from_a_server_that_is_trusted(tmp_path, issuer):
+    authority = Authority(tmp_path)
+    server = KeyServer(issuer.jwks("ES256"), authority.issue("idp", "/CN=localhost"))
+    try:
+        assert read_keys(fetch(server.url, str(authority.certificate)))
+        with pytest.raises(OSError, match="CERTIFICATE_VERIFY_FAILED"):
+            fetch(server.url)
+    finally:
+        server.close()
+
+
+def test_an_endless_key_set_is_not_read_to_its_end(issuer):
+    server = KeyServer(issuer.jwks("ES256"))
+    server.is_endless = True
+    try:
+        with pytest.raises(ValueError, match="more than"):
+            fetch(server.url)
+    finally:
+        server.close()

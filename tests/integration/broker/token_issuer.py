@@ -1,11 +1,14 @@
 """Issues tokens and says by which keys, as an identity provider does."""
 
 import base64
+import contextlib
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -74,19 +77,21 @@ def raw_token(header: object, claims: object, signature: bytes = b"") -> str:
 class KeyServer:
     """Serves a JWKS over HTTP on loopback; counts how often it is asked."""
 
-    def __init__(self, body: str) -> None:
+    def __init__(self, body: str, certificate: Path | None = None) -> None:
         self.body = body
         self.asked = 0
-        self.is_slow = threading.Event()
+        self.is_endless = False
         owner = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 owner.asked += 1
-                if owner.is_slow.is_set():
-                    threading.Event().wait(5)
                 self.send_response(200)
                 self.end_headers()
+                if owner.is_endless:
+                    with contextlib.suppress(OSError):
+                        while True:
+                            self.wfile.write(b" " * 65536)
                 self.wfile.write(owner.body.encode())
 
             def log_message(self, *_: object) -> None:
@@ -95,7 +100,11 @@ class KeyServer:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self._server.block_on_close = False
-        self.url = f"http://127.0.0.1:{self._server.server_port}/keys"
+        if certificate is not None:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"{'http' if certificate is None else 'https'}://127.0.0.1:{self._server.server_port}/keys"
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def close(self) -> None:

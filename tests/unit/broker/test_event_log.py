@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from broker.event_log import LINES_MAX, LINES_WINDOW_S, JsonFormatter, RepeatLimit, TextFormatter
+from broker.event_log import LINES_WINDOW_S, JsonFormatter, RepeatLimit, TextFormatter
 
 
 def record(
@@ -59,13 +59,13 @@ def test_a_client_cannot_forge_a_line_of_text():
 
 def test_a_flood_of_one_kind_is_cut_and_said():
     now = [0.0]
-    limit = RepeatLimit(lambda: now[0])
+    limit = RepeatLimit(20, lambda: now[0])
 
     def passes(message: str = "login refused client=%s", level: int = logging.WARNING) -> logging.LogRecord | None:
         line = record(message, "x", name="broker.security", level=level)
         return line if limit.filter(line) else None
 
-    assert sum(passes() is not None for _ in range(LINES_MAX + 50)) == LINES_MAX
+    assert sum(passes() is not None for _ in range(70)) == 20
     assert passes("tls handshake failed listener=%s")
     assert passes(level=logging.ERROR)
     now[0] += LINES_WINDOW_S
@@ -73,3 +73,8 @@ def test_a_flood_of_one_kind_is_cut_and_said():
     assert line is not None
     assert TextFormatter().format(line).endswith("login refused client=x suppressed=50")
     assert json.loads(JsonFormatter().format(line))["suppressed"] == 50
+
+
+def test_without_a_limit_every_line_is_written():
+    limit = RepeatLimit(0)
+    assert all(limit.filter(record("login refused", name="broker.security", level=logging.WARNING)) for _ in range(99))
