@@ -2,6 +2,8 @@
 
 Whoever asks for such a partition is told NOT_LEADER_OR_FOLLOWER until it is done: every client knows that answer from a
 broker that is just taking over, refreshes its metadata and tries again.
+
+Differs from Kafka: clients are served while logs are still being recovered, because only a few partitions take long.
 """
 
 from __future__ import annotations
