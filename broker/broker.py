@@ -28,6 +28,7 @@ from broker.metadata.dynamic_configs import DynamicConfigs
 from broker.metadata.topics import INTERNAL_TOPICS, TopicRegistry
 from broker.producer_ids import ProducerIds
 from broker.recoverer import Recoverer
+from broker.recovery_wait import waiting_for_recovery
 from broker.security.listener_security import listener_security
 from broker.security.security import Security
 from broker.server import Server
@@ -156,6 +157,8 @@ class Broker:
         self._security = Security(self._folder, config)
         self._security.open()
         self._security.on_handlers_change = self.server.routes.clear
+        if not self._logs.is_clean:
+            self._security.inner = lambda api: waiting_for_recovery(api, self._recoverer)
         if self._security.authorizer is not None:
             self._security.authorizer.on_change = self._fetch_sessions.clear
         self._are_groups_loaded = asyncio.Event()

@@ -2,6 +2,8 @@
 
 Whoever asks for such a partition is told NOT_LEADER_OR_FOLLOWER until it is done: every client knows that answer from a
 broker that is just taking over, refreshes its metadata and tries again.
+
+Differs from Kafka: clients are served while logs are still being recovered, because only a few partitions take long.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import Final
 
 import msgspec
 
+from broker.errors import KafkaError
 from broker.log import LogDirectory
 from broker.log.checkpoint_files import TopicPartition
 from broker.log.log_directory import PartitionRecovering
@@ -34,6 +37,7 @@ class Recoverer:
         self._logs = logs
         self._plans: list[RecoveryPlan] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._process_count = 0
         logs.on_recovery_wanted = self._want
 
     async def until_open(self, keys: Iterable[TopicPartition]) -> None:
@@ -45,9 +49,23 @@ class Recoverer:
                     self._logs.get(*key)
                 except PartitionRecovering:
                     continue
+                except KafkaError:
+                    pass  # whoever asks for it will meet the same
                 waiting.remove(key)
             if waiting:
                 await asyncio.sleep(_LOOK_AGAIN_S)
+
+    def wait(self, keys: Iterable[TopicPartition], seconds_max: float) -> asyncio.Task[None]:
+        """A task that ends when these partitions are recovered, or after that time."""
+
+        async def wait() -> None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.until_open(keys), seconds_max)
+
+        task = asyncio.get_running_loop().create_task(wait())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def stop(self) -> None:
         """End the processes, even in the middle of their work: the next start begins anew."""
@@ -59,19 +77,27 @@ class Recoverer:
 
     def _want(self, plan: RecoveryPlan) -> None:
         self._plans.append(plan)
-        if len(self._tasks) < PROCESSES_MAX:
+        if self._process_count < PROCESSES_MAX:
+            self._process_count += 1
             task = asyncio.get_running_loop().create_task(self._recover_all())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     async def _recover_all(self) -> None:
         """Let one process recover until nothing is left to do."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "broker.log.recovery_worker",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-        )  # fmt: skip
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "broker.log.recovery_worker",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            )  # fmt: skip
+        except OSError as error:
+            log.error("no process to recover in, so it is done here error=%s", error)
+            self._process_count -= 1
+            while self._plans:
+                self._logs.note_recovered(self._plans.pop(), None)
+            return
         try:
             while self._plans:
                 plan = self._plans.pop(0)
@@ -83,6 +109,7 @@ class Recoverer:
                     )  # fmt: skip
                 self._logs.note_recovered(plan, answer if isinstance(answer, Recovered) else None)
         finally:
+            self._process_count -= 1
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()

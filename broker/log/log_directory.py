@@ -138,6 +138,8 @@ class LogDirectory:
         self._recovering: dict[TopicPartition, RecoveryPlan] = {}
         self._recovered: set[TopicPartition] = set()
         """Partitions that were brought, after a crash, to what a clean stop would have left."""
+        self._unrecoverable: set[TopicPartition] = set()
+        """Partitions where that failed, so that they are recovered where they are asked for."""
         self._is_closed = False
 
     # -- opening and closing
@@ -313,7 +315,7 @@ class LogDirectory:
 
     def _leave_to_recovery(self, key: TopicPartition, want: Callable[[RecoveryPlan], None]) -> None:
         """Raise PartitionRecovering if the partition is better recovered in a process of its own. Raises OSError."""
-        if key in self._recovered:
+        if key in self._recovered or key in self._unrecoverable:
             return
         if key not in self._recovering:
             folder, recovery_point = self._folder(*key), self._recovery_points.get(key, 0)
@@ -338,6 +340,7 @@ class LogDirectory:
             return  # deleted meanwhile
         del self._recovering[key]
         if recovered is None:
+            self._unrecoverable.add(key)
             return
         self._recovered.add(key)
         self._recovery_points[key] = recovered.end_offset
@@ -384,6 +387,7 @@ class LogDirectory:
             self._dirty.pop(partition_log, None)
         self._recovering.pop(key, None)
         self._recovered.discard(key)
+        self._unrecoverable.discard(key)
         for offsets in (self._recovery_points, self._high_watermarks, self._log_starts, self._cleaned):
             offsets.pop(key, None)
         if self._folders.forget(key):

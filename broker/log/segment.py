@@ -465,7 +465,10 @@ class Segment:
 
     @property
     def is_tiny(self) -> bool:
-        """Whether it is still so small that reading it is cheaper than keeping indexes of it in files."""
+        """Whether it is still so small that reading it is cheaper than keeping indexes of it in files.
+
+        Differs from Kafka: such an active segment has no index files, because thousands of them made a stop slow.
+        """
         return not self.is_sealed and not self.index_entry_count
 
     def persist_indexes(self) -> None:

@@ -211,6 +211,9 @@ class TopicRegistry:
         self._deleting.append((name, topic.partition_count))
         self._save()
         self._unfinished.append((name, 0, topic.partition_count))
+        if self._logs.reserve.is_spent:  # on a full disk only this makes the room to write down what is left
+            for _ in self.finish_deletions():
+                pass
         return topic
 
     def finish_deletions(self) -> Iterator[None]:

@@ -24,6 +24,8 @@ class Security:
             config.value("quota.window.size.seconds") or 1
         )
         self.quotas = ClientQuotas(folder, window_s=max(window_s, 1))
+        self.inner: Callable[[ServedApi], ServedApi] = lambda api: api
+        """What stands directly before a handler, behind quotas and guards."""
         self.on_handlers_change: Callable[[], None] = lambda: None
         """Called when `handler` would answer otherwise than before."""
         self.authorizer: Authorizer | None = None
@@ -51,5 +53,6 @@ class Security:
 
     def handler(self, api: ServedApi) -> Handler:
         """What answers an API here: its handler, behind quotas and a guard where there are any."""
+        api = self.inner(api)
         answer = throttled(api, self.quotas) if self.quotas.limits_clients else api.handler
         return answer if self.authorizer is None else guarded(api.api_key, answer)

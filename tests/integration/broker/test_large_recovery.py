@@ -10,10 +10,9 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from broker.errors import NotLeaderOrFollower
 from broker.log.recovery_plan import WORTH_A_PROCESS_BYTES
-from broker.protocol.messages.list_offsets import ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic
 from broker.protocol.record_batch import Record, build_batch
 from caudal.testing import Broker
-from tests.faults.asking import LATEST, list_offsets
+from tests.faults.asking import LATEST, list_offsets, produce
 from tests.integration.broker.wire_client import WireClient
 
 RECORDS_PER_BATCH = 2
@@ -50,13 +49,17 @@ def end_offset(broker: Broker) -> int:
     return end_offset
 
 
-def test_clients_of_a_large_partition_are_put_off_and_others_are_not(broker: Broker, end_offset: int) -> None:
+def test_producers_of_a_large_partition_are_put_off_and_others_are_not(broker: Broker, end_offset: int) -> None:
     with WireClient(broker.bootstrap_servers) as wire:
-        assert list_offsets_error(wire, "large") == NotLeaderOrFollower.code
-        assert list_offsets(wire, "small", LATEST, 1) == [0]
-        assert end_offset_once_recovered(wire, "large") == end_offset
+        assert produce(wire, "large").error_code == NotLeaderOrFollower.code
+        assert produce(wire, "small").error_code == 0
+        deadline = time.monotonic() + 30
+        while (answer := produce(wire, "large")).error_code == NotLeaderOrFollower.code:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert (answer.error_code, answer.base_offset) == (0, end_offset)
     log_file = broker.data_folder / "large-0" / f"{0:020d}.log"
-    assert not log_file.read_bytes().endswith(TORN)
+    assert TORN not in log_file.read_bytes()
 
 
 def test_clients_wait_by_themselves(broker: Broker, end_offset: int) -> None:
@@ -72,23 +75,11 @@ def test_clients_wait_by_themselves(broker: Broker, end_offset: int) -> None:
     assert offsets == [end_offset]
 
 
-def test_a_stop_does_not_wait_for_a_recovery(broker: Broker, end_offset: int) -> None:
+def test_a_stop_does_not_wait_for_a_recovery_and_consumers_do(broker: Broker, end_offset: int) -> None:
     with WireClient(broker.bootstrap_servers) as wire:
-        assert list_offsets_error(wire, "large") == NotLeaderOrFollower.code
+        assert produce(wire, "large").error_code == NotLeaderOrFollower.code
     broker.restart()
     with WireClient(broker.bootstrap_servers) as wire:
-        assert end_offset_once_recovered(wire, "large") == end_offset
-
-
-def end_offset_once_recovered(wire: WireClient, topic: str) -> int:
-    deadline = time.monotonic() + 30
-    while list_offsets_error(wire, topic) == NotLeaderOrFollower.code and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return list_offsets(wire, topic, LATEST, 1)[0]
-
-
-def list_offsets_error(wire: WireClient, topic: str) -> int:
-    request = ListOffsetsRequest(
-        topics=[ListOffsetsTopic(name=topic, partitions=[ListOffsetsPartition(partition_index=0, timestamp=LATEST)])]
-    )
-    return int(wire.ask(request, 7).topics[0].partitions[0].error_code)
+        deadline = time.monotonic() + 30
+        while list_offsets(wire, "large", LATEST, 1) != [end_offset]:
+            assert time.monotonic() < deadline
