@@ -32,7 +32,7 @@ from broker.recovery_wait import waiting_for_recovery
 from broker.security.listener_security import listener_security
 from broker.security.security import Security
 from broker.server import Server
-from broker.share import SHARE_STATE_TOPIC, GroupConfigs, Shares, ShareSessions, ShareStateLog
+from broker.share import SHARE_STATE_TOPIC, ShareConfigs, Shares, ShareSessions, ShareStateLog
 from broker.slices import in_slices
 from broker.transactions import TRANSACTIONS_TOPIC, HangingTransactions, Markers, TransactionCoordinator, TransactionLog
 
@@ -147,7 +147,7 @@ class Broker:
         self._fetch_sessions = FetchSessions(config.max_incremental_fetch_session_cache_slots)
         self._shares = Shares(
             self._share_state_log(),
-            GroupConfigs(config),
+            ShareConfigs(self._configs.group_configs),
             updates_per_snapshot=config.share_coordinator_snapshot_update_records_per_snapshot,
         )
         self._share_sessions = ShareSessions(config.group_share_max_share_sessions)

@@ -3,15 +3,15 @@
 Who is in a group stands in `broker.groups`; `Shares` here keeps the delivery of records.
 """
 
-from broker.share.group_configs import GroupConfigs
+from broker.share.group_configs import ShareConfigs
 from broker.share.share_sessions import ShareSessions
 from broker.share.shares import Share, ShareKey, Shares
 from broker.share.state_log import SHARE_STATE_TOPIC, ShareStateLog
 
 __all__ = [
     "SHARE_STATE_TOPIC",
-    "GroupConfigs",
     "Share",
+    "ShareConfigs",
     "ShareKey",
     "ShareSessions",
     "ShareStateLog",

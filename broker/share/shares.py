@@ -17,7 +17,7 @@ from broker.errors import (
 from broker.groups.deadlines import Deadline, DeadlineQueue, Now
 from broker.log.waiters import Waiters
 from broker.protocol.primitives import DecodeError
-from broker.share.group_configs import GroupConfigs
+from broker.share.group_configs import ShareConfigs
 from broker.share.share_partition import (
     NOT_STARTED,
     Acknowledgement,
@@ -68,7 +68,7 @@ class Share:
 class Shares:
     """All share partitions. Methods raise KafkaError to refuse; then nothing has changed."""
 
-    def __init__(self, state_log: ShareStateLog, configs: GroupConfigs, *, updates_per_snapshot: int = 500) -> None:
+    def __init__(self, state_log: ShareStateLog, configs: ShareConfigs, *, updates_per_snapshot: int = 500) -> None:
         self._log = state_log
         self.configs = configs
         self._updates_per_snapshot = updates_per_snapshot

@@ -17,7 +17,7 @@ from broker.metadata.dynamic_configs import DynamicConfigs
 from broker.metadata.topics import TopicRegistry
 from broker.producer_ids import ProducerIds
 from broker.protocol.api_keys import ApiKey
-from broker.share import SHARE_STATE_TOPIC, GroupConfigs, Shares, ShareSessions, ShareStateLog
+from broker.share import SHARE_STATE_TOPIC, ShareConfigs, Shares, ShareSessions, ShareStateLog
 from broker.transactions import TRANSACTIONS_TOPIC, Markers, TransactionCoordinator, TransactionLog
 from tests.unit.broker.handlers.asking_groups import GroupApis
 
@@ -56,7 +56,7 @@ class HandlerBroker:
         self.configs.on_change = self.topics.reconfigure_logs
         self.shares = Shares(
             ShareStateLog(existing=self.share_partitions, ensure=self.ensure_share_partitions),
-            GroupConfigs(self.config),
+            ShareConfigs(self.configs.group_configs),
         )
         self.groups = GroupCoordinator(OffsetStore(ForgetfulOffsetsLog()), self.config, self.topics, self.shares)
         producer_ids = ProducerIds(folder)

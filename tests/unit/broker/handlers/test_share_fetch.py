@@ -36,8 +36,8 @@ def append_transaction(handlers, producer_id: int, count: int, *, commit: bool) 
 
 
 def begin(handlers, **configs: str) -> None:
-    overrides = {name.replace("_", "."): value for name, value in configs.items()}
-    handlers.shares.configs.overrides = lambda group_id: {"share.auto.offset.reset": "earliest", **overrides}
+    named = {name.replace("_", "."): value for name, value in configs.items()}
+    handlers.configs.replace_of_group("g", {"share.auto.offset.reset": "earliest", **named})
     handlers.ask(ShareGroupHeartbeatRequest(group_id="g", member_id="m", subscribed_topic_names=["t"]))
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from broker.config import BrokerConfig
 from broker.errors import KafkaError
 from broker.groups.deadlines import Now
 from broker.groups.records import OffsetsRecord
-from broker.share import GroupConfigs, ShareKey, Shares
+from broker.share import ShareConfigs, ShareKey, Shares
 
 WALL_START_MS = 1_790_000_000_000
 
@@ -45,11 +45,28 @@ class MemoryStateLog:
         self.records.clear()
 
 
+class SameForAllGroups:
+    """Configs of groups: `overrides`, else what the broker has."""
+
+    def __init__(self, config: BrokerConfig, overrides: Mapping[str, str] | None = None) -> None:
+        self.config = config
+        self.overrides = overrides or {}
+
+    def value(self, group_id: str, name: str) -> object:
+        if name in self.overrides:
+            return self.overrides[name]
+        words = {"share.auto.offset.reset": "latest", "share.isolation.level": "read_uncommitted"}
+        return words[name] if name in words else getattr(self.config, f"group_{name.replace('.', '_')}")
+
+    def number(self, group_id: str, name: str) -> int:
+        return int(str(self.value(group_id, name)))
+
+
 def shares_on(
     log: MemoryStateLog, overrides: dict[str, str] | None = None, updates_per_snapshot: int = 500, **config: int
 ) -> Shares:
     """Shares with what the log holds; `overrides` are the configs of every group."""
-    configs = GroupConfigs(BrokerConfig(**config), lambda group_id: overrides or {})
+    configs = ShareConfigs(SameForAllGroups(BrokerConfig(**config), overrides))
     shares = Shares(log, configs, updates_per_snapshot=updates_per_snapshot)
     for _ in shares.load_in_steps():
         pass

@@ -5,10 +5,10 @@ import pytest
 from broker.config import BrokerConfig
 from broker.errors import CoordinatorLoadInProgress, CoordinatorNotAvailable, NotEnoughReplicas, UnknownTopicOrPartition
 from broker.groups.records import OffsetsRecord
-from broker.share import GroupConfigs, ShareKey, Shares
+from broker.share import ShareConfigs, ShareKey, Shares
 from broker.share.share_partition import Acknowledgement, Asked, FetchedBatch
 from broker.share.share_sessions import SessionKey, ShareSessions, TopicPartitionKey
-from tests.unit.broker.share.memory_state_log import WALL_START_MS, MemoryStateLog, at, shares_on
+from tests.unit.broker.share.memory_state_log import WALL_START_MS, MemoryStateLog, SameForAllGroups, at, shares_on
 
 TOPIC = b"t" * 16
 KEY = ShareKey("g", TOPIC, 0)
@@ -141,7 +141,7 @@ def test_damaged_records_are_passed_over():
 
 
 def test_nothing_is_answered_before_the_log_is_read():
-    shares = Shares(MemoryStateLog(), GroupConfigs(BrokerConfig()))
+    shares = Shares(MemoryStateLog(), ShareConfigs(SameForAllGroups(BrokerConfig())))
     with pytest.raises(CoordinatorLoadInProgress):
         shares.get(KEY)
 
