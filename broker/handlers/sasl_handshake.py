@@ -8,10 +8,7 @@ from broker.protocol.messages.sasl_handshake import SaslHandshakeRequest, SaslHa
 
 @handles(ApiKey.SASL_HANDSHAKE, versions=range(2))
 def sasl_handshake(request: SaslHandshakeRequest, context: RequestContext) -> SaslHandshakeResponse:
-    """Begin a login; the mechanisms that are served are named, of an unknown one too.
-
-    ILLEGAL_SASL_STATE where nobody logs in.
-    """
+    """Begin a login; an unknown mechanism is told those that are served. ILLEGAL_SASL_STATE where nobody logs in."""
     login = context.login
     if login is None:
         return SaslHandshakeResponse(error_code=IllegalSaslState.code)
