@@ -39,7 +39,9 @@ public final class Conformance {
         document.put("version", "kafka-clients " + AppInfoParser.getVersion());
         Conformance script = new Conformance(args);
         for (String step : List.of(args).subList(5, args.length)) {
+            long started = System.currentTimeMillis();
             document.put(step, script.take(step));
+            System.err.println(step + " " + (System.currentTimeMillis() - started) + " ms");
         }
         System.out.println(json(document));
         System.exit(0); // clients that were refused still have threads
