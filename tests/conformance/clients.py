@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.conftest import find_program
 HERE: Final = Path(__file__).parent
 KIT: Final = HERE.parent / "kafka_kit" / "real-kafka"
 CACHE: Final = Path(os.environ.get("CAUDAL_CONFORMANCE_CACHE", "~/.cache/caudal-conformance")).expanduser()
+DAYS_KEPT: Final = 7
 
 JAVA_SOURCE: Final = HERE / "java" / "Conformance.java"
 # The scripts live for seconds: starting and compiling is most of what they do.
@@ -108,10 +110,16 @@ def _built(name: str, sources: list[Path], build: Callable[[Path], None]) -> Pat
         if not folder.exists():
             with tempfile.TemporaryDirectory(dir=CACHE, prefix=f"{name}-new-") as fresh:
                 build(Path(fresh))
-                for old in CACHE.glob(f"{name}-{'[0-9a-f]' * 16}"):
-                    shutil.rmtree(old)
+                _remove_builds_of_long_ago(name)
                 shutil.copytree(fresh, folder, symlinks=True)
     return folder
+
+
+def _remove_builds_of_long_ago(name: str) -> None:
+    """Younger ones may be in use, by another checkout."""
+    for old in CACHE.glob(f"{name}-{'[0-9a-f]' * 16}"):
+        if time.time() - old.stat().st_mtime > DAYS_KEPT * 86400:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _run(command: list[str], *, cwd: Path) -> str:

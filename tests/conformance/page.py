@@ -12,11 +12,16 @@ PAGE: Final = Path(__file__).parents[2] / "docs" / "clients.md"
 BEGIN: Final = "<!-- the tables below are written by: python -m tests.conformance -->\n"
 
 
-def table(runs: Mapping[str, Run]) -> str:
-    """Three tables as Markdown: the versions, the steps by client, and why a client leaves a step out."""
+def versions(runs: Mapping[str, Run]) -> str:
+    """A table of the clients' versions in this run, as Markdown."""
+    rows = [f"| {client.title} | {runs[client.name].version} |" for client in CLIENTS]
+    return "\n".join(["| client | version |", "| --- | --- |", *rows, ""])
+
+
+def steps_by_client(runs: Mapping[str, Run]) -> str:
+    """A table for each section's steps by client, and one of why a client leaves a step out, as Markdown."""
     titles = [client.title for client in CLIENTS]
-    lines = ["| client | version |", "| --- | --- |"]
-    lines += [f"| {client.title} | {runs[client.name].version} |" for client in CLIENTS]
+    lines: list[str] = []
     notes: dict[str, int] = {}
     for section in dict.fromkeys(step.section for step in STEPS):
         lines += [
@@ -43,4 +48,4 @@ def _cell(answer: object, notes: dict[str, int]) -> str:
 
 def write(runs: Mapping[str, Run]) -> None:
     """Put the tables into the page, below its marker."""
-    PAGE.write_text(PAGE.read_text().split(BEGIN)[0] + BEGIN + "\n" + table(runs))
+    PAGE.write_text(PAGE.read_text().split(BEGIN)[0] + BEGIN + "\n" + versions(runs) + steps_by_client(runs))

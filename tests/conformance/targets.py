@@ -2,19 +2,17 @@
 
 import contextlib
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import UserScramCredentialUpsertion
-
 from caudal.testing import Broker
 from tests.conftest import start_real_kafka
 from tests.integration.broker.certificates import Authority
 
-USER, PASSWORD = "alice", "alice-secret"
 PROTOCOLS = "PLAINTEXT:PLAINTEXT,SECURE:SASL_SSL"
 SCRAM_LOGIN = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
 SETTINGS = {
@@ -86,18 +84,10 @@ def _settings(authority: Authority) -> dict[str, str]:
 
 
 def _prepared(target: Target) -> Target:
-    """With the users, and the internal topics: those a real broker makes when first asked, which takes it a while."""
-    admin = KafkaAdminClient(bootstrap_servers=target.bootstrap)
-    for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
-        user = UserScramCredentialUpsertion(USER, mechanism, PASSWORD)
-        assert admin.alter_user_scram_credentials([user]) == {USER: None}
-    admin.close()
-    reader = KafkaConsumer(bootstrap_servers=target.bootstrap, group_id="first")
-    reader.committed(TopicPartition("first", 0))
-    reader.close()
-    first = KafkaProducer(bootstrap_servers=target.bootstrap, transactional_id="first")
-    first.init_transactions()
-    first.close()
+    command = [sys.executable, "-W", "ignore", "-m", "tests.conformance.python.prepare", target.bootstrap]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    if done.returncode:
+        raise RuntimeError(f"{target.name} could not be prepared:\n{done.stderr}")
     return target
 
 

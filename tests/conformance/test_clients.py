@@ -8,7 +8,7 @@ import pytest
 
 from tests.conformance.clients import CLIENTS, Client
 from tests.conformance.exemptions import EXEMPTIONS, without_exempted
-from tests.conformance.page import PAGE, table
+from tests.conformance.page import PAGE, steps_by_client
 from tests.conformance.runs import Document, Run, run_all
 from tests.conformance.steps import STEPS
 from tests.conformance.targets import BROKERS
@@ -79,7 +79,7 @@ def is_in_its_way(answer: object, is_refused: bool) -> bool:
 def test_the_page_shows_who_takes_which_step(runs: Runs):
     for client in CLIENTS:
         document(runs, client, "kafka")
-    shown = table({client.name: runs[client.name, "kafka"] for client in CLIENTS})
+    shown = steps_by_client({client.name: runs[client.name, "kafka"] for client in CLIENTS})
     assert shown in PAGE.read_text(), f"run `python -m tests.conformance`, which writes this into the page:\n{shown}"
 
 

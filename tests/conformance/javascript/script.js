@@ -55,6 +55,7 @@ async function awaited (ask, isThere, what) {
 async function takeSteps (plan, version, steps, errorName) {
   const document = { version }
   for (const step of plan.steps) {
+    const started = Date.now()
     try {
       document[step] = await steps[step]()
     } catch (error) {
@@ -66,6 +67,7 @@ async function takeSteps (plan, version, steps, errorName) {
         document[step] = { failed: String(error) }
       }
     }
+    console.error(step, Date.now() - started, 'ms')
   }
   process.stdout.write(JSON.stringify(document) + '\n', () => process.exit(0))
 }

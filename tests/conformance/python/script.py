@@ -95,6 +95,7 @@ async def take_steps(script: Any, version: str, error_name: Callable[[Exception]
     """
     document: dict[str, Any] = {"version": version}
     for step in script.plan.steps:
+        started = time.monotonic()
         try:
             result = getattr(script, step)()
             document[step] = await asyncio.wait_for(result, STEP_SECONDS_MAX) if inspect.isawaitable(result) else result
@@ -105,6 +106,7 @@ async def take_steps(script: Any, version: str, error_name: Callable[[Exception]
             document[step] = {"error": name} if name else {"failed": f"{type(error).__name__}: {error}"}
             if not name:
                 traceback.print_exc()
+        print(step, round((time.monotonic() - started) * 1000), "ms", file=sys.stderr)
     print(json.dumps(document), flush=True)
     os._exit(0)  # Clients that were refused have threads and tasks that would go on.
 

@@ -76,7 +76,10 @@ func patient() context.Context {
 }
 
 func (c *client) connected(more ...kgo.Opt) *kgo.Client {
-	options := []kgo.Opt{kgo.SeedBrokers(c.plan.Bootstrap), kgo.FetchMaxWait(50 * time.Millisecond)}
+	// What it knows of topics it keeps for 5 s, unless told otherwise, and tells that to who asks for them.
+	options := []kgo.Opt{
+		kgo.SeedBrokers(c.plan.Bootstrap), kgo.FetchMaxWait(50 * time.Millisecond), kgo.MetadataMinAge(50 * time.Millisecond),
+	}
 	made, err := kgo.NewClient(append(options, more...)...)
 	if err != nil {
 		panic(err)

@@ -156,7 +156,9 @@ func Until[T any](ask func() (T, error), isSettled func(T) bool) (T, error) {
 func Take(plan Plan, version string, steps Steps, errorName func(error) string) {
 	document := []string{`"version": "` + version + `"`}
 	for _, name := range plan.Steps {
+		started := time.Now()
 		result, err := steps[name]()
+		fmt.Fprintln(os.Stderr, name, time.Since(started).Milliseconds(), "ms")
 		if missing, is := err.(NotOffered); is {
 			result = map[string]string{"not_offered": string(missing)}
 		} else if err != nil && errorName(err) != "" {
