@@ -56,7 +56,8 @@ async function create (topic, numPartitions = 1, replicationFactor = 1, configs 
   const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }))
   const isNew = await admin.createTopics({ topics: [{ topic, numPartitions, replicationFactor, configEntries }] })
   if (!isNew) return { error: 'TOPIC_ALREADY_EXISTS' } // it answers false where others raise an error
-  await until(() => admin.listTopics(), names => names.includes(topic))
+  // Its producer gives up on a leader that knows its new partition a moment later than the controller.
+  await until(() => admin.fetchTopicOffsets(topic).catch(() => []), found => found.length > 0)
   return 'created'
 }
 

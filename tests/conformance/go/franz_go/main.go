@@ -247,7 +247,7 @@ func (c *client) produce(codec string) (any, error) {
 }
 
 func (c *client) send(codec kgo.CompressionCodec, records ...*kgo.Record) (any, error) {
-	return send(c.connected(kgo.ProducerBatchCompression(codec), kgo.UnknownTopicRetries(2), kgo.RetryBackoffFn(briefly)), records...)
+	return send(c.connected(kgo.ProducerBatchCompression(codec), kgo.UnknownTopicRetries(15), kgo.RetryBackoffFn(briefly)), records...)
 }
 
 func briefly(int) time.Duration { return 100 * time.Millisecond }

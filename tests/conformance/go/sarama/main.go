@@ -97,6 +97,7 @@ func (c *client) config(more ...func(*sarama.Config)) *sarama.Config {
 	config.Version = sarama.MaxVersion
 	config.Metadata.Retry.Max = 2
 	config.Metadata.Retry.Backoff = 100 * time.Millisecond
+	config.Producer.Retry.Max = 20
 	config.Producer.RequiredAcks = sarama.WaitForAll
 	config.Producer.Idempotent = true
 	config.Producer.Return.Successes = true
