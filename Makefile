@@ -35,8 +35,7 @@ types: $(VENV)/.test
 imports: $(VENV)/.test
 	$(BIN)/lint-imports
 
-py# The fault tests measure what other clients notice, so nothing else runs beside them.
-test: $(VENV)/.test
+pytest: $(VENV)/.test
 	$(PYTEST) $(TESTS)
 
 # The fault tests in full, with twenty seeds: hours. In parts: make soak ARGS="-k power" or CAUDAL_SEEDS="7 8" make soak
