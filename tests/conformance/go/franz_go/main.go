@@ -139,7 +139,7 @@ func (c *client) create(topic string, partitions int32, replicas int16, configs 
 		return err
 	}
 	_, err := script.Until(func() (kadm.TopicDetails, error) { return c.admin.ListTopics(patient()) },
-		func(found kadm.TopicDetails) bool { return found.Has(topic) })
+		func(found kadm.TopicDetails) bool { return found.Has(topic) && found[topic].Err == nil })
 	return err
 }
 
@@ -153,7 +153,13 @@ func (c *client) describe(topic string) (kadm.TopicDetail, error) {
 
 func (c *client) topics() ([]string, error) {
 	found, err := c.admin.ListTopics(patient())
-	return c.plan.Mine(found.Names()), err
+	names := []string{}
+	for name, each := range found {
+		if each.Err == nil { // its cache also knows topics that were asked for in vain
+			names = append(names, name)
+		}
+	}
+	return c.plan.Mine(names), err
 }
 
 func (c *client) alter(name, value string) error {
