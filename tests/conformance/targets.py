@@ -13,7 +13,7 @@ from caudal.testing import Broker
 from tests.conftest import start_real_kafka
 from tests.integration.broker.certificates import Authority
 
-PROTOCOLS = "PLAINTEXT:PLAINTEXT,SECURE:SASL_SSL"
+PROTOCOLS = "PLAINTEXT:PLAINTEXT,SECURE:"
 SCRAM_LOGIN = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
 SETTINGS = {
     "node.id": "1",
@@ -44,20 +44,24 @@ def our_broker(folder: Path, authority: Authority) -> Iterator[Target]:
     folder.mkdir(parents=True, exist_ok=True)
     plain, secure = _free_ports()
     addresses = f"PLAINTEXT://127.0.0.1:{plain},SECURE://127.0.0.1:{secure}"
-    settings = {"listeners": addresses, "listener.security.protocol.map": PROTOCOLS, **_settings(authority)}
+    settings = {
+        "listeners": addresses,
+        "listener.security.protocol.map": f"{PROTOCOLS}SASL_SSL",
+        **_settings(authority),
+    }
     with _ListeningBroker(settings=settings, data_folder=folder / "data", log_file=folder / "log"):
         yield _prepared(Target("caudal", f"127.0.0.1:{plain}", f"127.0.0.1:{secure}", str(authority.certificate)))
 
 
 @contextlib.contextmanager
-def real_broker(folder: Path, authority: Authority) -> Iterator[Target]:
+def real_broker(folder: Path, authority: Authority, *, secure_protocol: str = "SASL_SSL") -> Iterator[Target]:
     """Needs Java and Maven; the jars come by the kit."""
     plain, secure, controller = _kit_ports()
     addresses = f"PLAINTEXT://127.0.0.1:{plain},SECURE://127.0.0.1:{secure}"
     settings = {
         "listeners": f"{addresses},CONTROLLER://127.0.0.1:{controller}",
         "advertised.listeners": addresses,
-        "listener.security.protocol.map": f"{PROTOCOLS},CONTROLLER:PLAINTEXT",
+        "listener.security.protocol.map": f"{PROTOCOLS}{secure_protocol},CONTROLLER:PLAINTEXT",
         **_settings(authority),
     }
     kafka = start_real_kafka(folder, brokers=1, port=plain, settings=settings)

@@ -45,6 +45,10 @@ class SecuredBroker:
         self.ready = ready
         self.addresses = dict(zip(listeners, ready["kafka"].split(","), strict=True))
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def close(self) -> None:
         self._process.send_signal(signal.SIGTERM)
         self._process.communicate(timeout=15)
