@@ -265,6 +265,17 @@ function transactional () {
   return kafka.producer({ idempotent: true, maxInFlightRequests: 1, transactionalId: plan.name('tx') })
 }
 
+// Other clients ask again by themselves while the markers of the transaction before are written.
+async function onceTheLastOneEnded (ask) {
+  for (const deadline = Date.now() + 20_000; ;) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (errorName(error) !== 'CONCURRENT_TRANSACTIONS' || Date.now() > deadline) throw error
+    }
+  }
+}
+
 async function begun (...values) {
   if (producer === null) {
     await create(plan.name('tx'))
@@ -272,14 +283,15 @@ async function begun (...values) {
     await producer.connect()
   }
   const transaction = await producer.transaction()
-  if (values.length) await transaction.send({ topic: plan.name('tx'), messages: values.map(value => ({ value })) })
+  const messages = values.map(value => ({ value }))
+  if (values.length) await onceTheLastOneEnded(() => transaction.send({ topic: plan.name('tx'), messages }))
   return transaction
 }
 
 async function sendOffset (offset, ...values) {
   const transaction = await begun(...values)
   const topics = [{ topic: main, partitions: [{ partition: 0, offset: String(offset) }] }]
-  await transaction.sendOffsets({ consumerGroupId: plan.name('tx-readers'), topics })
+  await onceTheLastOneEnded(() => transaction.sendOffsets({ consumerGroupId: plan.name('tx-readers'), topics }))
   return transaction
 }
 

@@ -395,7 +395,7 @@ class Script:
                 producer.commit_transaction(PATIENCE_S)
             else:
                 producer.abort_transaction(PATIENCE_S)
-            seen.append(self._committed(group)[0])
+            seen.append(until(lambda: self._committed(group), bool)[0])
         consumer.close()
         return seen
 
