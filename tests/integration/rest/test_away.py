@@ -45,7 +45,8 @@ def test_everything_answers_503_and_works_again(proxy: RunningProxy, broker: Bro
 
     broker.restart()
     wait_until(lambda: proxy.http.get("/topics").status_code == 200)
-    proxy.produce(topic, {"value": 3})
+    body = {"records": [{"value": 3}]}
+    wait_until(lambda: proxy.http.post(f"/topics/{topic}", json=body, headers=JSON).status_code == 200)
     found: list[object] = []
 
     def has_read_on() -> bool:
