@@ -40,6 +40,8 @@ FILES = [
 ]
 """With a pattern a bit flips in every file that it fits; the last one means indexes and snapshots."""
 RECORDS = 20
+VALUE = b"v" * 500
+"""Large enough for the partition to have index files: a tiny one goes without."""
 TOPIC_RESOURCE, BROKER_RESOURCE, SET = 2, 4, 0
 
 
@@ -49,7 +51,7 @@ def fill(broker: BrokerUnderTest) -> None:
     resource = AlterConfigsResource(resource_type=BROKER_RESOURCE, resource_name="", configs=[setting])
     with WireClient(broker.bootstrap_servers) as wire:
         for _ in range(RECORDS):
-            produce(wire, "damage")
+            produce(wire, "damage", VALUE)
         assert commit(wire, "readers", "damage", 7) == 0
         wire.ask(InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=1000), 4)
         assert wire.ask(IncrementalAlterConfigsRequest(resources=[resource]), 1).responses[0].error_code == 0
