@@ -3,7 +3,16 @@
 import importlib
 import sys
 
-BENCHMARKS = ("start", "broker_throughput", "broker_secured", "compaction", "rest_produce", "rest_wrk", "topics_page")
+BENCHMARKS = (
+    "start",
+    "broker_throughput",
+    "broker_requests",
+    "broker_secured",
+    "compaction",
+    "rest_produce",
+    "rest_wrk",
+    "topics_page",
+)
 
 
 def main() -> None:

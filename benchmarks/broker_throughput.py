@@ -1,9 +1,10 @@
-"""Our broker beside Apache Kafka: librdkafka and Java clients, raw connections, a closed loop. Five interleaved runs.
+"""Our broker beside Apache Kafka: librdkafka, Java and aiokafka clients on one partition. Five interleaved runs.
 
 Both run with their defaults: Kafka never flushes, Caudal flushes every 50 ms in a thread (caudal.flush.mode=interval).
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -27,13 +28,14 @@ class Measured:
     cpu_us: float
 
 
-def _client(module: str, *arguments: object) -> dict[str, float]:
+def client(module: str, *arguments: object) -> dict[str, float]:
     command = [sys.executable, "-m", module, *(str(argument) for argument in arguments)]
     answer: dict[str, float] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
     return answer
 
 
-def _with_cpu(broker: RunningBroker, count: Callable[[], tuple[float, float]]) -> Measured:
+def with_cpu(broker: RunningBroker, count: Callable[[], tuple[float, float]]) -> Measured:
+    os.sync()  # so that nobody pays for what the run before has left to write
     before = broker.cpu_seconds()
     value, units = count()
     return Measured(value, (broker.cpu_seconds() - before) / units * 1e6)
@@ -43,20 +45,20 @@ def librdkafka(broker: RunningBroker, topic: str, what: str, size: int) -> Measu
     count = LIBRDKAFKA[size]
 
     def run() -> tuple[float, float]:
-        answer = _client("benchmarks.librdkafka_client", broker.bootstrap_servers, topic, what, count, size)
+        answer = client("benchmarks.librdkafka_client", broker.bootstrap_servers, topic, what, count, size)
         return count / answer["seconds"], count
 
-    return _with_cpu(broker, run)
+    return with_cpu(broker, run)
 
 
 def aiokafka(broker: RunningBroker, topic: str, _what: str, size: int) -> Measured:
     count = AIOKAFKA[size]
 
     def run() -> tuple[float, float]:
-        answer = _client("benchmarks.aiokafka_client", broker.bootstrap_servers, topic, count, size)
+        answer = client("benchmarks.aiokafka_client", broker.bootstrap_servers, topic, count, size)
         return count / answer["seconds"], count
 
-    return _with_cpu(broker, run)
+    return with_cpu(broker, run)
 
 
 def java(broker: RunningBroker, topic: str, what: str, size: int) -> Measured:
@@ -70,7 +72,7 @@ def java(broker: RunningBroker, topic: str, what: str, size: int) -> Measured:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=True)
         return _perf_rate(done.stdout, what), count
 
-    return _with_cpu(broker, run)
+    return with_cpu(broker, run)
 
 
 def _perf_rate(output: str, what: str) -> float:
@@ -80,19 +82,6 @@ def _perf_rate(output: str, what: str) -> float:
         assert found, output
         return float(found.group(1))
     return float(last.split(",")[-1])  # fetch.nMsg.sec: the time to join the group left out
-
-
-def raw(broker: RunningBroker, topic: str, what: str) -> Measured:
-    def run() -> tuple[float, float]:
-        answer = _client("benchmarks.raw_client", broker.bootstrap_servers, topic, what, 50, 4, 100, 100)
-        return answer["requests_per_second"], answer["requests"]
-
-    return _with_cpu(broker, run)
-
-
-def closed_loop(broker: RunningBroker, topic: str) -> tuple[float, float]:
-    answer = _client("benchmarks.raw_client", broker.bootstrap_servers, topic, "produce", 1, 4, 1, 100)
-    return answer["p50_ms"], answer["p99_ms"]
 
 
 def _throughput_rows(brokers: Sequence[RunningBroker], runs: int) -> list[list[object]]:
@@ -109,52 +98,24 @@ def _throughput_rows(brokers: Sequence[RunningBroker], runs: int) -> list[list[o
                 for _ in range(runs):
                     for broker in brokers:
                         results[broker.name].append(run(broker, topics[broker.name], what, size))
-                rows.append(_row(f"{name} {what} {size:,} B, records/s", *results.values()))
+                rows.append(row(f"{name} {what} {size:,} B, records/s", *results.values()))
             for broker in brokers:
                 broker.delete_topic(topics[broker.name])
     return rows
 
 
-def _row(name: str, ours: list[Measured], theirs: list[Measured]) -> list[object]:
+def row(name: str, ours: list[Measured], theirs: list[Measured]) -> list[object]:
     rate, peer = median([run.value for run in ours]), median([run.value for run in theirs])
     cpu, peer_cpu = median([run.cpu_us for run in ours]), median([run.cpu_us for run in theirs])
     return [name, rate, peer, rate / peer, cpu, peer_cpu, cpu / peer_cpu]
 
 
-def _raw_rows(brokers: Sequence[RunningBroker], runs: int) -> list[list[object]]:
-    rows = []
-    for what, unit in (("produce", "100 records of 100 B a request"), ("metadata", "one topic")):
-        results: dict[str, list[Measured]] = {broker.name: [] for broker in brokers}
-        for _ in range(runs):
-            for broker in brokers:
-                results[broker.name].append(raw(broker, "raw", what))
-        rows.append(_row(f"50 raw connections, {what} requests/s ({unit})", *results.values()))
-    return rows
-
-
-def _latency_rows(brokers: Sequence[RunningBroker], runs: int) -> list[list[object]]:
-    results: dict[str, list[tuple[float, float]]] = {broker.name: [] for broker in brokers}
-    for _ in range(runs):
-        for broker in brokers:
-            results[broker.name].append(closed_loop(broker, "raw"))
-    ours, theirs = results.values()
-    rows: list[list[object]] = []
-    for index, name in enumerate(("p50", "p99")):
-        mine, peer = median([run[index] for run in ours]), median([run[index] for run in theirs])
-        rows.append([f"closed loop, one record a request, {name} ms", mine, peer, mine / peer])
-    return rows
-
-
 def main(runs: int = RUNS) -> None:
     with caudal_broker() as ours, apache_kafka() as theirs:
         brokers = (ours, theirs)
-        for broker in brokers:
-            broker.create_topic("raw")
         print(machine() + f"; medians of {runs} interleaved runs\n")
         columns = ["what", ours.name, theirs.name, "ratio", "CPU µs", "CPU µs (Kafka)", "CPU ratio"]
         print(table("Throughput", columns, _throughput_rows(brokers, runs)), flush=True)
-        print(table("Raw connections", columns, _raw_rows(brokers, runs)), flush=True)
-        print(table("Latency", columns[:4], _latency_rows(brokers, runs)), flush=True)
         memory = [["resident memory after the runs, MiB", ours.memory_mib(), theirs.memory_mib()]]
         print(table("Memory", columns[:3], memory))
 
