@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import signal
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -30,8 +31,17 @@ def command(bootstrap_servers: str) -> None:
     it; deleting one of the topics does too, and they are never brought back.
     """
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    with contextlib.suppress(KeyboardInterrupt):
-        sys.exit(asyncio.run(_run(bootstrap_servers)))
+    with contextlib.suppress(asyncio.CancelledError):
+        sys.exit(asyncio.run(_until_told_to_stop(bootstrap_servers)))
+
+
+async def _until_told_to_stop(bootstrap_servers: str) -> int:
+    """Signals are asked for by name: a shell's background job is started with SIGINT ignored."""
+    running = asyncio.current_task()
+    assert running
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+    return await _run(bootstrap_servers)
 
 
 async def _run(bootstrap_servers: str) -> int:

@@ -128,6 +128,8 @@ def _error_page(request: Request, status_code: int, title: str, words: str) -> R
     from app.control_center.visit import visit_of
 
     visit = visit_of(request, cluster_must_exist=False)
+    if visit.wanted_format != "html":
+        return visit.json({"error_code": status_code, "message": words}, status_code)
     view = {"title": title, "words": words}
     return visit.page(
         "errors/page.html", "errors/_page.html", title=title, section="", view=view, status_code=status_code

@@ -1,5 +1,6 @@
 """`caudal demo` beside a running platform: it lives, its lag is seen, and it ends when its topics are deleted."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -29,9 +30,14 @@ def groups(platform: Platform) -> dict[str, dict[str, object]]:
     return {row["group"]: row for row in rows}
 
 
+def lag_of(platform: Platform, group: str) -> int:
+    """Records behind; 0 while nothing is committed yet."""
+    return int(str(groups(platform)[group]["lag"] or 0))
+
+
 def test_demo_shows_a_late_group_and_ends_with_its_topics(platform: Platform, demo: "subprocess.Popen[str]") -> None:
     wait_until(lambda: {"billing-export", "order-dashboard", "pageview-counter"} <= groups(platform).keys(), timeout=30)
-    wait_until(lambda: int(str(groups(platform)["billing-export"]["lag"])) > 100, timeout=40, what="lag is visible")
+    wait_until(lambda: lag_of(platform, "billing-export") > 100, timeout=40, what="lag is visible")
     metadata = httpx.get(f"{platform.rest}/topics/orders").json()
     assert len(metadata["partitions"]) == 6
 
@@ -42,6 +48,23 @@ def test_demo_shows_a_late_group_and_ends_with_its_topics(platform: Platform, de
     assert "topic pageviews was deleted: the demo ends here" in words
     assert "Traceback" not in words
     assert "pageviews" not in httpx.get(f"{platform.rest}/topics").json()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_demo_stops_when_told_to_even_as_a_background_job(platform: Platform, number: int) -> None:
+    """Shells start background jobs with SIGINT ignored; children inherit that."""
+    command = [sys.executable, "-m", "app", "demo", "--bootstrap-servers", platform.kafka]
+    ignoring = "import os, signal as s, sys; s.signal(s.SIGINT, s.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    process = subprocess.Popen([sys.executable, "-c", ignoring, *command], stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr
+        assert "Ctrl-C stops" in process.stderr.readline()
+        process.send_signal(number)
+        _, words = process.communicate(timeout=15)
+        assert (process.returncode, "Traceback" in words) == (0, False)
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_demo_without_a_broker_says_where_it_looked() -> None:

@@ -95,6 +95,16 @@ async def test_what_is_not_there_is_a_page_that_says_so(visitor, path):
     assert "content-security-policy" in response.headers
 
 
+@pytest.mark.parametrize("path", ["/nope", "/clusters/other", "/clusters/prod/topics/a", "/clusters/prod/groups/a"])
+@pytest.mark.parametrize("wanted", ["json", "csv"])
+async def test_a_program_that_asks_for_what_is_not_there_is_told_as_json(visitor, path, wanted):
+    response = await visitor.get(f"{path}?format={wanted}")
+    assert response.status_code == 404
+    assert response.headers["content-type"] == "application/json"
+    assert response.json()["error_code"] == 404
+    assert response.json()["message"].startswith("There is no ")
+
+
 async def test_the_cluster_is_also_found_by_its_id(visitor):
     assert (await visitor.get("/clusters/memory-cluster-0000000/topics")).status_code == 200
 

@@ -87,6 +87,7 @@ async def test_a_gzip_body_is_unpacked(client: httpx.AsyncClient, cluster: Memor
         (b" " * 20_001, "identity", 413),
         (b"{}", "br", 415),
     ],
+    ids=["not gzip", "half a gzip", "a bomb", "too large", "unknown encoding"],
 )
 async def test_a_body_that_cannot_be_taken_is_refused(
     client: httpx.AsyncClient, body: bytes, encoding: str, status: int
