@@ -27,6 +27,9 @@ from app.listeners import is_loopback
 from app.metrics.history import History
 from app.metrics.sampler import Sampler
 from app.metrics.store import SqlHistoryStore
+from app.registry.routes import create_registry
+from app.registry.service import create_service
+from app.registry.settings import RegistrySettings
 from app.rest.app import create_rest
 from app.rest.settings import RestSettings
 from app.settings import Settings
@@ -53,6 +56,7 @@ class Runtime:
         self.bootstrap_servers = settings.kafka.bootstrap_servers
         self.rest: ASGIApp | None = None
         self.control_center: ASGIApp | None = None
+        self.registry: ASGIApp | None = None
         self.broker: BrokerProcess | None = None
         self.sampler: Sampler | None = None
         self._on_fatal = on_fatal
@@ -86,7 +90,7 @@ class Runtime:
 
     async def stop(self) -> None:
         """Stop in the opposite order. Surfaces answer 503 from now on."""
-        self.rest = self.control_center = None
+        self.rest = self.control_center = self.registry = None
         await self._closing.aclose()
 
     async def _launch_broker(self) -> None:
@@ -129,7 +133,15 @@ class Runtime:
         self.sampler = Sampler(admin, history=self._history, clock=self.clock, is_embedded=self.settings.is_embedded)
         await self.sampler.start()
         self._closing.push_async_callback(self.sampler.stop)
+        await self._start_registry(admin, producer)
         self._mount(admin, producer, AiokafkaConsumers(servers.split(","), connection))
+
+    async def _start_registry(self, admin: KafkaClusterAdmin, producer: KafkaProducer) -> None:
+        """Its topic is read in the background; who asks before the end waits."""
+        service = create_service(admin=admin, producer=producer, settings=_registry_settings(self.settings))
+        await service.start()
+        self._closing.push_async_callback(service.stop)
+        self.registry = create_registry(service)
 
     async def _first_contact(self, admin: KafkaClusterAdmin) -> None:
         """Wait until the cluster answers, as long as kafka.connect_timeout_ms allows."""
@@ -174,6 +186,18 @@ def _rest_settings(settings: Settings) -> RestSettings:
         consumer_instance_timeout_ms=rest.consumer_instance_timeout_ms,
         consumer_request_timeout_ms=rest.consumer_request_timeout_ms,
         consumer_request_max_bytes=rest.consumer_request_max_bytes,
+    )
+
+
+def _registry_settings(settings: Settings) -> RegistrySettings:
+    registry = settings.schema_registry
+    return RegistrySettings(
+        request_max_bytes=registry.request_max_bytes,
+        kafkastore_topic=registry.kafkastore_topic,
+        kafkastore_timeout_ms=registry.kafkastore_timeout_ms,
+        schema_compatibility_level=registry.schema_compatibility_level,
+        mode_mutability=registry.mode_mutability,
+        incompatible_error_code=registry.incompatible_error_code,
     )
 
 

@@ -171,6 +171,7 @@ def _announce(runtime: Runtime, listeners: Listeners, started: float, ready_json
 def _banner(runtime: Runtime, listeners: Listeners, seconds: float) -> str:
     main = listeners.url(Surface.ALL)
     rest, pages = listeners.url(Surface.REST), listeners.url(Surface.CONTROL_CENTER)
+    registry = listeners.url(Surface.SCHEMA_REGISTRY)
     kind = "embedded broker" if runtime.settings.is_embedded else "attached cluster"
     lines = [
         "",
@@ -178,6 +179,7 @@ def _banner(runtime: Runtime, listeners: Listeners, seconds: float) -> str:
         "",
         f"  Control Center   {main}/ui/" + ("" if pages == main else f"   also {pages}"),
         f"  REST Proxy       {rest}" + ("" if rest == main else f"       also {main}"),
+        f"  Schema Registry  {registry}" + ("" if registry == main else f"       also {main}"),
         f"  Kafka            {runtime.bootstrap_servers} ({kind})",
         f"  Data             {runtime.data.path}",
         "",

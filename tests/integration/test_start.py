@@ -52,7 +52,7 @@ def test_help_names_the_commands() -> None:
 
 
 def test_ready_line_has_every_surface_and_process(platform: Platform) -> None:
-    assert set(platform.ready) == {"kafka", "http", "rest", "control_center", "pids"}
+    assert set(platform.ready) == {"kafka", "http", "rest", "schema_registry", "control_center", "pids"}
     assert platform.ready["pids"] == {"web": platform.process.pid, "broker": platform.broker_pid}
     assert httpx.get(f"{platform.http}/health/ready").json() == {"status": "ready"}
     assert httpx.get(platform.rest).json() == {}
