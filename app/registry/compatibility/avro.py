@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 
 from app.registry.compatibility.incompatibility import Incompatibility
+from app.registry.compatibility.stepping import drive
 from app.registry.formats.avro_types import Array, AvroType, Enum, Field, Fixed, Map, Named, Record, Union
 from app.registry.limits import Budget
 
@@ -52,7 +53,7 @@ def avro_differences(reader: AvroType, writer: AvroType, budget: Budget) -> Iter
     A pair of types that is met twice is told once.
     """
     seen: set[int] = set()
-    stack = [_Resolution(budget).run(reader, writer)]
+    stack = [drive(_Resolution(budget).compare, reader, writer, None)]
     while stack:
         found = stack.pop()
         if id(found) in seen:
@@ -64,27 +65,13 @@ def avro_differences(reader: AvroType, writer: AvroType, budget: Budget) -> Iter
 
 
 class _Resolution:
-    """One comparison. Steps are generators driven by run, not calls: records may chain through a whole schema."""
+    """One comparison. Its steps are generators for stepping.drive: records may chain through a whole schema."""
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
         self._known: dict[tuple[int, int], Found] = {}
 
-    def run(self, reader: AvroType, writer: AvroType) -> Found:
-        stack = [self._compare(reader, writer, None)]
-        answer: Found | None = None
-        while stack:
-            try:
-                asked = next(stack[-1]) if answer is None else stack[-1].send(answer)
-            except StopIteration as done:
-                stack.pop()
-                answer = done.value
-            else:
-                stack.append(self._compare(*asked))
-                answer = None
-        return answer or _NOTHING
-
-    def _compare(self, reader: AvroType, writer: AvroType, path: Path) -> _Steps:
+    def compare(self, reader: AvroType, writer: AvroType, path: Path) -> _Steps:
         self._budget.spend()
         if reader.kind != writer.kind:
             return (yield from self._compare_kinds(reader, writer, path))

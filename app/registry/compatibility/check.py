@@ -92,5 +92,12 @@ def differences(
             assert isinstance(reader, AvroSchema)
             assert isinstance(writer, AvroSchema)
             return avro_differences(reader.root, writer.root, budget)
+        case SchemaType.JSON:
+            from app.registry.compatibility.json_schema import json_differences
+            from app.registry.formats.json_schema import JsonSchema
+
+            assert isinstance(reader, JsonSchema)
+            assert isinstance(writer, JsonSchema)
+            return json_differences(reader, writer, is_lenient=policy is CompatibilityPolicy.LENIENT, budget=budget)
         case _:
             raise NotImplementedError(reader.schema_type)

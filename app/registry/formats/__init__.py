@@ -45,5 +45,9 @@ def _parse(
             from app.registry.formats.avro import parse_avro
 
             return parse_avro(text, references, validate_new=validate_new)
+        case SchemaType.JSON:
+            from app.registry.formats.json_schema import parse_json_schema
+
+            return parse_json_schema(text, references)
         case unknown:
             raise InvalidSchema(f"Invalid schema type {unknown}")
