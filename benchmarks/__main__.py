@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-BENCHMARKS = ("start", "broker_throughput", "compaction", "rest_produce", "rest_wrk", "topics_page")
+BENCHMARKS = ("start", "broker_throughput", "compaction", "rest_produce", "rest_wrk", "schema_registry", "topics_page")
 
 
 def main() -> None:

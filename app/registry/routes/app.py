@@ -16,7 +16,7 @@ from app.kafka.ports import ClusterUnreachable
 from app.registry.contexts import context_name
 from app.registry.errors import SchemaError
 from app.registry.refusals import IncompatibleSchema, RegistryError
-from app.registry.routes import associations, cluster, compatibility, config, mode, schemas, subjects, versions
+from app.registry.routes import associations, cluster, compatibility, config, mode, schemas, subjects, tags, versions
 from app.registry.routes import contexts as context_routes
 from app.registry.routes.forward import forward, is_write
 from app.registry.routes.wire import V1, Request
@@ -27,6 +27,18 @@ log = logging.getLogger("caudal.registry")
 
 _METHODS_WITH_BODY = frozenset({"POST", "PUT"})
 _PREFIX = "/contexts/"
+ROUTES = (
+    subjects.routes,
+    versions.routes,
+    tags.routes,
+    schemas.routes,
+    compatibility.routes,
+    config.routes,
+    mode.routes,
+    context_routes.routes,
+    cluster.routes,
+    associations.routes,
+)
 
 
 def create_registry(service: RegistryService) -> "RegistryApp":
@@ -38,17 +50,7 @@ class RegistryApp:
 
     def __init__(self, service: RegistryService) -> None:
         self.service = service
-        self._router = Router(
-            subjects.routes,
-            versions.routes,
-            schemas.routes,
-            compatibility.routes,
-            config.routes,
-            mode.routes,
-            context_routes.routes,
-            cluster.routes,
-            associations.routes,
-        )
+        self._router = Router(*ROUTES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request: Request = exchange.Request(scope, receive, self.service)

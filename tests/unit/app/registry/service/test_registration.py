@@ -187,3 +187,23 @@ async def test_a_hostile_schema_does_not_hold_the_loop(api: Api) -> None:
         await asyncio.sleep(0)  # the client has no sockets, so it never lets go by itself
     assert (await registering).status == 200
     assert answered > 1
+
+
+async def test_tags_make_a_new_version(api: Api) -> None:
+    rules = {"domainRules": [{"name": "r", "kind": "CONDITION", "type": "CEL", "mode": "WRITE"}]}
+    await api.register("s", {**record(mail="string"), "namespace": "n"}, ruleSet=rules)
+    entity = {"entityPath": "n.R.mail", "entityType": "sr_field"}
+    body = {
+        "tagsToAdd": [{"schemaEntity": entity, "tags": ["PII"]}],
+        "metadata": {"properties": {"owner": "ada"}},
+        "rulesToRemove": ["r"],
+    }
+    answer = await api("POST", "/subjects/s/versions/1/tags", body)
+    assert (answer.status, answer.body["version"]) == (200, 2)
+    assert json.loads(answer.body["schema"])["fields"][0]["confluent:tags"] == ["PII"]
+    assert answer.body["metadata"]["properties"] == {"owner": "ada", "confluent:version": "2"}
+    body = {"tagsToRemove": [{"schemaEntity": entity, "tags": ["PII"]}], "newVersion": 3}
+    answer = await api("POST", "/subjects/s/versions/latest/tags", body)
+    assert "confluent:tags" not in json.loads(answer.body["schema"])["fields"][0]
+    nowhere = {"schemaEntity": {"entityPath": "n.R.phone", "entityType": "sr_field"}, "tags": ["PII"]}
+    assert (await api("POST", "/subjects/s/versions/1/tags", {"tagsToAdd": [nowhere]})).code == 42201
