@@ -21,14 +21,16 @@ from app.errors import StartError
 from app.kafka.admin import KafkaClusterAdmin
 from app.kafka.connection import ConnectionSettings
 from app.kafka.group_consumer import AiokafkaConsumers
+from app.kafka.group_membership import KafkaGroupMembership
 from app.kafka.ports import ClusterUnreachable
 from app.kafka.producer import KafkaProducer
 from app.listeners import is_loopback
 from app.metrics.history import History
 from app.metrics.sampler import Sampler
 from app.metrics.store import SqlHistoryStore
+from app.registry.election import PROTOCOL, PROTOCOL_TYPE, Election
 from app.registry.routes import create_registry
-from app.registry.service import create_service
+from app.registry.service import Writer, create_service
 from app.registry.settings import RegistrySettings
 from app.rest.app import create_rest
 from app.rest.settings import RestSettings
@@ -48,8 +50,14 @@ class Runtime:
     """All parts of one running Caudal. start() may be called once; stop() always, also after a start that failed."""
 
     def __init__(
-        self, settings: Settings, data: DataDirectory, *, on_fatal: Callable[[str], Awaitable[None]] = _ignore
+        self,
+        settings: Settings,
+        data: DataDirectory,
+        *,
+        registry_url: str = "",
+        on_fatal: Callable[[str], Awaitable[None]] = _ignore,
     ) -> None:
+        """registry_url: where other nodes on the cluster reach this one's registry; '' when there are none."""
         self.settings = settings
         self.data = data
         self.clock = Clock()
@@ -60,6 +68,7 @@ class Runtime:
         self.broker: BrokerProcess | None = None
         self.sampler: Sampler | None = None
         self._on_fatal = on_fatal
+        self._registry_url = registry_url
         self._closing = contextlib.AsyncExitStack()
 
     @property
@@ -138,10 +147,28 @@ class Runtime:
 
     async def _start_registry(self, admin: KafkaClusterAdmin, producer: KafkaProducer) -> None:
         """Its topic is read in the background; who asks before the end waits."""
-        service = create_service(admin=admin, producer=producer, settings=_registry_settings(self.settings))
+        settings = _registry_settings(self.settings)
+        service = create_service(admin=admin, producer=producer, settings=settings, writer=self._registry_writer())
         await service.start()
         self._closing.push_async_callback(service.stop)
+        if not self.settings.is_embedded:
+            # Kafka holds a new group's first member back for seconds: better now than at the first write.
+            await service.writer.start()
         self.registry = create_registry(service)
+
+    def _registry_writer(self) -> Writer | None:
+        if not self._registry_url:
+            return None
+        group = KafkaGroupMembership(
+            self.bootstrap_servers,
+            ConnectionSettings(request_timeout_s=self.settings.kafka.request_timeout_ms / 1000),
+            group_id=self.settings.schema_registry.schema_registry_group_id,
+            protocol_type=PROTOCOL_TYPE,
+            protocol=PROTOCOL,
+            session_timeout_ms=10_000,
+            rebalance_timeout_ms=10_000,
+        )
+        return Election(group, self.settings.schema_registry.advertised_url or self._registry_url)
 
     async def _first_contact(self, admin: KafkaClusterAdmin) -> None:
         """Wait until the cluster answers, as long as kafka.connect_timeout_ms allows."""

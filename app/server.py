@@ -58,7 +58,8 @@ async def serve(settings: Settings, *, ready_json: bool = False) -> int:
 
     try:
         data.open()
-        runtime = Runtime(settings, data, on_fatal=on_fatal)
+        registry_url = listeners.url(Surface.SCHEMA_REGISTRY)
+        runtime = Runtime(settings, data, registry_url=registry_url, on_fatal=on_fatal)
         server = _Server(_uvicorn_config(Application(runtime, listeners.surface_by_port()), settings))
         _stop_on_signals(stop, server)
         try:

@@ -72,6 +72,10 @@ class SchemaRegistrySettings(Section):
         pattern="^(NONE|(BACKWARD|FORWARD|FULL)(_TRANSITIVE)?)$",
         description="Compatibility level where nobody set one.",
     )
+    schema_registry_group_id: str = Field("schema-registry", description="Group that elects the node that writes.")
+    advertised_url: str = Field(
+        "", description="Where other nodes reach this registry; empty is its own port's address."
+    )
     mode_mutability: bool = Field(True, description="Whether `/mode` may be changed.")
     incompatible_error_code: int = Field(
         409,

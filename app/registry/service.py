@@ -1,5 +1,7 @@
 """The registry of one node: its parts, wired."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,8 +16,15 @@ from app.registry.store import SchemasTopic
 class Writer(Protocol):
     """Who may write: of all nodes on one topic exactly one."""
 
-    async def leader_url(self) -> str | None:
-        """None when this node is the one; else where it is. Raises UnknownLeader."""
+    async def start(self) -> None: ...
+    def writing(self) -> AbstractAsyncContextManager[str | None]:
+        """None: this node may write, until the block ends. Else the URL of the one that may. Raises UnknownLeader."""
+
+    def check(self) -> None:
+        """Raises UnknownLeader when this node may no longer write."""
+
+    def on_elected(self, action: Callable[[], Awaitable[None]]) -> None:
+        """What to do before the first write after an election."""
 
     async def stop(self) -> None: ...
 
@@ -23,8 +32,18 @@ class Writer(Protocol):
 class SingleNode:
     """The only node of its cluster."""
 
-    async def leader_url(self) -> str | None:
+    async def start(self) -> None:
         return None
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[str | None]:
+        yield None
+
+    def check(self) -> None:
+        return None
+
+    def on_elected(self, action: Callable[[], Awaitable[None]]) -> None:
+        del action
 
     async def stop(self) -> None:
         return None
@@ -59,10 +78,13 @@ def create_service(
         admin, producer, topic=settings.kafkastore_topic, timeout_s=settings.kafkastore_timeout_ms / 1000
     )
     core = RegistryCore(store, settings)
+    writer = writer or SingleNode()
+    writer.on_elected(store.take_over)
+    store.check_writer = writer.check
     return RegistryService(
         settings,
         store,
-        writer or SingleNode(),
+        writer,
         SchemaRegistry(core),
         Deletion(core),
         ScopeChanges(core),

@@ -11,12 +11,11 @@ import heapq
 import itertools
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.kafka.ports import (
     EARLIEST,
-    LATEST,
     ClusterAdmin,
     ClusterUnreachable,
     NewTopic,
@@ -25,7 +24,7 @@ from app.kafka.ports import (
     TopicPartition,
 )
 from app.registry.errors import SchemaTooLarge
-from app.registry.records import Record
+from app.registry.records import NOOP_KEY, Record
 from app.registry.refusals import StoreFailed, StoreTimedOut
 from app.registry.view import BadRecord, View
 from broker.errors import (
@@ -85,6 +84,7 @@ class SchemasTopic:
         self._order = itertools.count()
         self._reader: asyncio.Task[None] | None = None
         self._failure = "its topic has not been read yet"
+        self.check_writer: Callable[[], None] = lambda: None  # raises when another node has become the writer
 
     @property
     def topic(self) -> str:
@@ -129,6 +129,7 @@ class SchemasTopic:
             async with asyncio.timeout(self.timeout_s):
                 if not self._exists:
                     await self._create()
+                self.check_writer()
                 sent = [RecordToSend(key, value) for key, value in records]
                 offsets = await self._producer.append(self.topic, 0, sent)
                 await self._read_past(offsets[-1])
@@ -141,19 +142,15 @@ class SchemasTopic:
         except (ClusterUnreachable, TimeoutError) as error:
             raise StoreTimedOut(str(error) or f"no answer within {self.timeout_s:g} s") from error
 
-    async def catch_up(self) -> None:
-        """Wait until everything that is in the topic now is in the view. Raises StoreFailed, StoreTimedOut."""
+    async def take_over(self) -> None:
+        """Become the writer: see everything that the one before wrote. Raises StoreFailed, StoreTimedOut.
+
+        A NOOP, as Confluent's registry writes it: what was written before it is read when it is.
+        """
         await self.ready()
-        if not self._exists:
-            return
-        try:
-            async with asyncio.timeout(self.timeout_s):
-                found = await self._admin.list_offsets({self._partition: LATEST})
-                await self._read_past(found[self._partition].offset - 1)
-        except KafkaError as error:
-            raise StoreFailed(message=f"The end of the topic {self.topic} cannot be told: {error}") from error
-        except (ClusterUnreachable, TimeoutError) as error:
-            raise StoreTimedOut(str(error) or f"no answer within {self.timeout_s:g} s") from error
+        topics = (await self._admin.metadata()).topics
+        if self.topic in topics:
+            await self.write([(NOOP_KEY, None)])
 
     async def _read_past(self, offset: int) -> None:
         if self._next_offset > offset:

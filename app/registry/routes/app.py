@@ -69,12 +69,14 @@ class RegistryApp:
         await answer.send_to(send, request)
 
     async def _answer(self, request: Request, endpoint: Endpoint, parameters: tuple[str, ...]) -> Answer:
-        if is_write(endpoint):
-            url = await self.service.writer.leader_url()
-            if url is not None:
-                return await forward(request, url)
-        answer: Answer = await endpoint.function(request, *parameters)
-        return answer
+        if not is_write(endpoint):
+            answer: Answer = await endpoint.function(request, *parameters)
+            return answer
+        async with self.service.writer.writing() as leader_url:
+            if leader_url is not None:
+                return await forward(request, leader_url)
+            written: Answer = await endpoint.function(request, *parameters)
+        return written
 
     def _error_answer(self, request: Request, error: Exception) -> Response:
         status, code, message = self._told(error)

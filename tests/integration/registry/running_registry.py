@@ -14,7 +14,9 @@ import uvicorn
 
 from app.kafka.admin import KafkaClusterAdmin
 from app.kafka.connection import ConnectionSettings
+from app.kafka.group_membership import KafkaGroupMembership
 from app.kafka.producer import KafkaProducer
+from app.registry.election import PROTOCOL, PROTOCOL_TYPE, Election
 from app.registry.routes import create_registry
 from app.registry.service import RegistryService, create_service
 from app.registry.settings import RegistrySettings
@@ -43,8 +45,22 @@ class RunningRegistry:
         return registered
 
 
+def membership(bootstrap_servers: str, connection: ConnectionSettings, group_id: str) -> KafkaGroupMembership:
+    return KafkaGroupMembership(
+        bootstrap_servers,
+        connection,
+        group_id=group_id,
+        protocol_type=PROTOCOL_TYPE,
+        protocol=PROTOCOL,
+        session_timeout_ms=6_000,
+        rebalance_timeout_ms=6_000,
+    )
+
+
 @contextmanager
-def running_registry(bootstrap_servers: str, settings: RegistrySettings | None = None) -> Iterator[RunningRegistry]:
+def running_registry(
+    bootstrap_servers: str, settings: RegistrySettings | None = None, *, group_id: str = ""
+) -> Iterator[RunningRegistry]:
     bound = socket.create_server(("127.0.0.1", 0))
     url = "http://{}:{}".format(*bound.getsockname())
     started, failed = threading.Event(), []
@@ -55,7 +71,8 @@ def running_registry(bootstrap_servers: str, settings: RegistrySettings | None =
         connection = ConnectionSettings(request_timeout_s=5.0)
         admin = KafkaClusterAdmin(bootstrap_servers, connection)
         producer = KafkaProducer(bootstrap_servers, connection)
-        service = create_service(admin=admin, producer=producer, settings=settings)
+        writer = Election(membership(bootstrap_servers, connection, group_id), url) if group_id else None
+        service = create_service(admin=admin, producer=producer, settings=settings, writer=writer)
         services.append(service)
         await service.start()
         config = uvicorn.Config(create_registry(service), lifespan="off", log_level="warning", access_log=False)

@@ -155,7 +155,14 @@ def test_a_sudden_end_loses_nothing_that_was_acknowledged(tmp_path: Path) -> Non
         for lane in lanes:
             lane.join()
         platform.process.wait(10)
-        with running_registry(broker.bootstrap_servers) as registry:
+        with running_registry(broker.bootstrap_servers, group_id="schema-registry") as registry:
             kept = {one["subject"]: one["id"] for one in registry.get("/schemas")}
             assert acknowledged.items() <= kept.items()
             assert len(set(kept.values())) == len(kept)
+            # The group waits for the session of the one that was killed to end, then this node is the writer.
+            body = json.dumps({"schema": json.dumps({**RECORD, "name": "After"})})
+            wait_until(
+                lambda: registry.http.post("/subjects/after/versions", content=body, headers=V1).status_code == 200,
+                timeout=40,
+            )
+            assert registry.get("/subjects/after/versions/1")["id"] == max(kept.values()) + 1
