@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import importlib
 import logging
 import os
 from collections.abc import Awaitable, Callable
@@ -21,16 +22,12 @@ from app.errors import StartError
 from app.kafka.admin import KafkaClusterAdmin
 from app.kafka.connection import ConnectionSettings
 from app.kafka.group_consumer import AiokafkaConsumers
-from app.kafka.group_membership import KafkaGroupMembership
 from app.kafka.ports import ClusterUnreachable
 from app.kafka.producer import KafkaProducer
 from app.listeners import is_loopback
 from app.metrics.history import History
 from app.metrics.sampler import Sampler
 from app.metrics.store import SqlHistoryStore
-from app.registry.election import PROTOCOL, PROTOCOL_TYPE, Election
-from app.registry.routes import create_registry
-from app.registry.service import Writer, create_service
 from app.registry.settings import RegistrySettings
 from app.rest.app import create_rest
 from app.rest.settings import RestSettings
@@ -92,9 +89,12 @@ class Runtime:
         """Start everything; whoever comes later may count on those before. Raises StartError."""
         if self.settings.is_embedded:
             await self._launch_broker()
+        # Meanwhile the broker's process starts.
+        reading = asyncio.create_task(asyncio.to_thread(importlib.import_module, "app.registry.node"))
         await self._open_database()
         if self.broker is not None:
             self.bootstrap_servers = (await self.broker.wait_ready()).kafka
+        await reading
         await self._open_cluster()
 
     async def stop(self) -> None:
@@ -147,28 +147,21 @@ class Runtime:
 
     async def _start_registry(self, admin: KafkaClusterAdmin, producer: KafkaProducer) -> None:
         """Its topic is read in the background; who asks before the end waits."""
-        settings = _registry_settings(self.settings)
-        service = create_service(admin=admin, producer=producer, settings=settings, writer=self._registry_writer())
-        await service.start()
-        self._closing.push_async_callback(service.stop)
-        if not self.settings.is_embedded:
-            # Kafka holds a new group's first member back for seconds: better now than at the first write.
-            await service.writer.start()
-        self.registry = create_registry(service)
+        from app.registry.node import open_node  # read already, by start()
 
-    def _registry_writer(self) -> Writer | None:
-        if not self._registry_url:
-            return None
-        group = KafkaGroupMembership(
+        registry = open_node(
             self.bootstrap_servers,
             ConnectionSettings(request_timeout_s=self.settings.kafka.request_timeout_ms / 1000),
-            group_id=self.settings.schema_registry.schema_registry_group_id,
-            protocol_type=PROTOCOL_TYPE,
-            protocol=PROTOCOL,
-            session_timeout_ms=10_000,
-            rebalance_timeout_ms=10_000,
+            admin=admin,
+            producer=producer,
+            settings=_registry_settings(self.settings, self._registry_url),
         )
-        return Election(group, self.settings.schema_registry.advertised_url or self._registry_url)
+        await registry.service.start()
+        self._closing.push_async_callback(registry.service.stop)
+        if not self.settings.is_embedded:
+            # Kafka holds a new group's first member back for seconds: better now than at the first write.
+            await registry.service.writer.start()
+        self.registry = registry
 
     async def _first_contact(self, admin: KafkaClusterAdmin) -> None:
         """Wait until the cluster answers, as long as kafka.connect_timeout_ms allows."""
@@ -216,9 +209,11 @@ def _rest_settings(settings: Settings) -> RestSettings:
     )
 
 
-def _registry_settings(settings: Settings) -> RegistrySettings:
+def _registry_settings(settings: Settings, url: str) -> RegistrySettings:
     registry = settings.schema_registry
     return RegistrySettings(
+        advertised_url=registry.advertised_url or url,
+        schema_registry_group_id=registry.schema_registry_group_id,
         request_max_bytes=registry.request_max_bytes,
         kafkastore_topic=registry.kafkastore_topic,
         kafkastore_timeout_ms=registry.kafkastore_timeout_ms,

@@ -22,7 +22,6 @@ from broker.errors import FencedInstanceId, IllegalGeneration, KafkaError, Rebal
 
 log = logging.getLogger("caudal.registry")
 
-GROUP_ID = "schema-registry"
 PROTOCOL_TYPE = "sr"
 PROTOCOL = "v0"
 HEARTBEAT_S = 1.0

@@ -28,6 +28,9 @@ class RegistrySettings:
     schema_validate_new_schemas: bool = True
     """Whether names and defaults of new Avro schemas are checked."""
 
+    schema_registry_group_id: str = "schema-registry"
+    """The group that elects the node that writes; `schema.registry.group.id`."""
+
     mode_mutability: bool = True
     """Whether modes may be changed; `mode.mutability`."""
 

@@ -5,15 +5,14 @@ from app.registry.routes import wire
 from app.registry.routes.wire import Request, answer
 from app.version import VERSION
 
-GROUP_ID = "schema-registry"
-
 routes = wire.routes()
 
 
 @routes.on("GET", "/v1/metadata/id")
 async def cluster_id(request: Request) -> Answer:
     metadata = await request.context.admin.metadata()
-    clusters = {"kafka-cluster": metadata.cluster_id, "schema-registry-cluster": GROUP_ID}
+    group_id = request.context.settings.schema_registry_group_id
+    clusters = {"kafka-cluster": metadata.cluster_id, "schema-registry-cluster": group_id}
     return answer(request, {"scope": {"path": [], "clusters": clusters}, "id": ""})
 
 

@@ -62,6 +62,7 @@ def running_registry(
     bootstrap_servers: str, settings: RegistrySettings | None = None, *, group_id: str = ""
 ) -> Iterator[RunningRegistry]:
     bound = socket.create_server(("127.0.0.1", 0))
+    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio does not, for a socket made like this
     url = "http://{}:{}".format(*bound.getsockname())
     started, failed = threading.Event(), []
     server: list[uvicorn.Server] = []
