@@ -77,6 +77,16 @@ def test_control_center_port_serves_the_pages_only(platform: Platform) -> None:
     assert httpx.get(f"{own}/topics").status_code == 404
 
 
+def test_registry_answers_on_its_port_and_on_the_main_one(platform: Platform) -> None:
+    own = str(platform.ready["schema_registry"])
+    schema = httpx.post(f"{own}/subjects/start/versions", json={"schema": '"int"'}, timeout=30).json()
+    for url in (own, platform.http):
+        assert httpx.get(f"{url}/schemas/ids/{schema['id']}").json()["schema"] == '"int"'
+        assert httpx.get(f"{url}/v1/metadata/version").status_code == 200
+    assert httpx.get(f"{own}/topics").json() == {"error_code": 404, "message": "HTTP 404 Not Found"}
+    assert "_schemas" in httpx.get(f"{platform.http}/topics").json()
+
+
 def test_without_confluent_ports_everything_is_on_one(tmp_path: Path) -> None:
     running = start_platform(tmp_path / "data", "--no-confluent-ports")
     try:
