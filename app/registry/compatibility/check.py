@@ -99,5 +99,10 @@ def differences(
             assert isinstance(reader, JsonSchema)
             assert isinstance(writer, JsonSchema)
             return json_differences(reader, writer, is_lenient=policy is CompatibilityPolicy.LENIENT, budget=budget)
-        case _:
-            raise NotImplementedError(reader.schema_type)
+        case SchemaType.PROTOBUF:
+            from app.registry.compatibility.protobuf import protobuf_differences
+            from app.registry.formats.protobuf import ProtobufSchema
+
+            assert isinstance(reader, ProtobufSchema)
+            assert isinstance(writer, ProtobufSchema)
+            return protobuf_differences(reader, writer, budget)

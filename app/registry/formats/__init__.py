@@ -49,5 +49,9 @@ def _parse(
             from app.registry.formats.json_schema import parse_json_schema
 
             return parse_json_schema(text, references)
+        case SchemaType.PROTOBUF:
+            from app.registry.formats.protobuf import parse_protobuf
+
+            return parse_protobuf(text, references)
         case unknown:
             raise InvalidSchema(f"Invalid schema type {unknown}")
