@@ -100,7 +100,9 @@ class ProtobufSchema(ParsedSchema):
         return ".".join([self.file.package, *segments] if self.file.package else segments)
 
 
-def parse_protobuf(text: str, references: Sequence[ResolvedReference] = ()) -> ProtobufSchema:
+def parse_protobuf(
+    text: str, references: Sequence[ResolvedReference] = (), *, validate_new: bool = True
+) -> ProtobufSchema:
     """Read a .proto text, or a FileDescriptorProto in base64. Raises InvalidSchema."""
     imported: dict[str, File] = {}
     for reference in references:
@@ -111,7 +113,8 @@ def parse_protobuf(text: str, references: Sequence[ResolvedReference] = ()) -> P
             raise InvalidSchema(f"reference {name!r}: {error.message}", error.path) from None
     file = _read(text)
     type_names = names_of(file, imported)
-    check_file(type_names)
+    if validate_new:
+        check_file(type_names)
     return ProtobufSchema(
         schema_type=SchemaType.PROTOBUF,
         canonical=print_proto(file),

@@ -5,6 +5,7 @@ import base64
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, timestamp_pb2, type_pb2
 
+from app.registry.compatibility import check
 from app.registry.errors import InvalidSchema, SchemaTooLarge
 from app.registry.formats import parse
 from app.registry.formats.proto_builtin import BUILT_IN
@@ -219,6 +220,13 @@ REFUSED = {
 def test_refused(name):
     with pytest.raises(InvalidSchema):
         proto(REFUSED[name])
+
+
+def test_an_old_file_that_breaks_a_rule_is_still_read():
+    text = "message A { optional int32 a = 1; optional Gone b = 1; }"
+    old = parse("PROTOBUF", text, validate_new=False)
+    assert old.canonical == "message A {\n  optional int32 a = 1;\n  optional Gone b = 1;\n}\n"
+    assert check("FULL", old, [old]) == []
 
 
 def test_a_refused_text_names_its_line():
