@@ -5,6 +5,7 @@ from app.registry.errors import SchemaTooLarge
 SCHEMA_BYTES_MAX = 1_000_000  # a schema is one record of `_schemas`, and Kafka's max.message.bytes is 1,048,588
 REFERENCED_BYTES_MAX = 4_000_000  # of all schemas a schema refers to, together
 NESTING_MAX = 100  # levels of types inside types: three Python frames each, of the thousand there are
+JSON_NESTING_MAX = 320  # levels of lists and objects in a text: a level of types takes up to three
 COMPARISONS_MAX = 100_000  # pairs of types one compatibility check looks at
 INCOMPATIBILITIES_MAX = 500  # reported by one check; what is over is not listed
 

@@ -1,59 +1,44 @@
-"""The schemas a schema refers to, found in the view and put into the order a parser needs them."""
+"""What a schema refers to, and what that refers to, in the order a parser needs it: dependencies first."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from app.registry.contexts import DEFAULT_CONTEXT, in_context_of, qualify, split
-from app.registry.errors import InvalidSchema
+from app.registry.errors import InvalidSchema, SchemaTooLarge
+from app.registry.limits import REFERENCED_BYTES_MAX
 from app.registry.schema import Reference, ResolvedReference
-from app.registry.view import Version, View
 
-LATEST = -1
+REFERENCES_MAX = 1_000
+
+Lookup = Callable[[Reference], tuple[str, Sequence[Reference]]]
 
 
-def resolve(view: View, parent: str, references: Sequence[Reference]) -> tuple[ResolvedReference, ...]:
-    """Dependencies first, each name once. parent: the subject whose context unqualified subjects stand in.
+def resolve_references(references: Sequence[Reference], lookup: Lookup) -> tuple[ResolvedReference, ...]:
+    """All schemas a schema needs, each once by its name, its own references marked as direct.
 
-    Soft-deleted versions still count. Raises InvalidSchema for a subject or version that is not there.
+    lookup gives a reference's text and own references, and raises its own error for one that is not there. Raises
+    InvalidSchema when references come back to themselves, SchemaTooLarge when there are too many.
     """
-    found: dict[Reference, ResolvedReference] = {}
-    try:
-        for reference in references:
-            _visit(view, parent, reference, found, is_direct=True)
-    except RecursionError:
-        raise InvalidSchema("the schemas it refers to are nested too deeply") from None
-    return tuple(found.values())
-
-
-def _visit(
-    view: View, parent: str, reference: Reference, found: dict[Reference, ResolvedReference], *, is_direct: bool
-) -> None:
-    known = found.get(reference)
-    if known is not None:
-        if is_direct and not known.is_direct:
-            found[reference] = ResolvedReference(known.reference, known.text)
-        return
-    version = find_referenced(view, parent, reference)
-    found[reference] = ResolvedReference(reference, version.content.text, is_direct)
-    for deeper in version.content.references:
-        _visit(view, version.subject, deeper, found, is_direct=False)
-    # Only now, so that it stands behind what it needs itself.
-    found[reference] = found.pop(reference)
-
-
-def find_referenced(view: View, parent: str, reference: Reference) -> Version:
-    """The version a reference stands for; one in the default context may be met in any other."""
-    subject = in_context_of(parent, reference.subject)
-    version = _find(view, subject, reference.version)
-    context, name = split(subject)
-    if version is None and context == DEFAULT_CONTEXT:
-        others = (_find(view, qualify(other, name), reference.version) for other in list(view.contexts))
-        version = next((one for one in others if one is not None), None)
-    if version is None:
-        raise InvalidSchema(
-            f'No schema reference found for subject "{reference.subject}" and version {reference.version}'
-        )
-    return version
-
-
-def _find(view: View, subject: str, version: int) -> Version | None:
-    return view.latest(subject) if version == LATEST else view.versions(subject).get(version)
+    position_of = {reference: position for position, reference in enumerate(references)}
+    resolved: dict[str, ResolvedReference] = {}
+    under_way: dict[str, str] = {}  # name -> text, of those whose own references are being read
+    byte_count = 0
+    stack: list[tuple[Reference | None, Iterator[Reference]]] = [(None, iter(references))]
+    while stack:
+        parent, rest = stack[-1]
+        reference = next(rest, None)
+        if reference is None:
+            stack.pop()
+            if parent is not None:
+                text = under_way.pop(parent.name)
+                resolved[parent.name] = ResolvedReference(
+                    parent, text, is_direct=parent in position_of, position=position_of.get(parent, 0)
+                )
+        elif reference.name in under_way:
+            raise InvalidSchema(f"the reference {reference.name!r} refers to itself")
+        elif reference.name not in resolved:
+            text, inner = lookup(reference)
+            byte_count += len(text)
+            if len(resolved) + len(under_way) >= REFERENCES_MAX or byte_count > REFERENCED_BYTES_MAX:
+                raise SchemaTooLarge(f"more than {REFERENCES_MAX} references or {REFERENCED_BYTES_MAX} bytes of them")
+            under_way[reference.name] = text
+            stack.append((reference, iter(inner)))
+    return tuple(resolved.values())

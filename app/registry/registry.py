@@ -27,7 +27,6 @@ from app.registry.records import (
     to_metadata,
     to_rule_set,
 )
-from app.registry.references import find_referenced, resolve
 from app.registry.refusals import (
     IncompatibleSchema,
     OperationNotPermitted,
@@ -35,6 +34,7 @@ from app.registry.refusals import (
     SubjectNotFound,
     VersionNotFound,
 )
+from app.registry.resolving import find_referenced, resolve
 from app.registry.schema import ParsedSchema, Reference, SchemaType
 from app.registry.scopes import Mode, effective_config, effective_mode
 from app.registry.settings import RegistrySettings

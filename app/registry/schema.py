@@ -34,12 +34,14 @@ class ResolvedReference:
     """A reference with the text it stands for.
 
     A schema is parsed with all it needs, dependencies first: what a referenced schema itself refers to stands before
-    it, with is_direct False, so that only the schema's own references become part of its identity.
+    it, with is_direct False, so that only the schema's own references become part of its identity. position is that
+    of a direct one in the request, as their order is part of the identity too.
     """
 
     reference: Reference
     text: str
     is_direct: bool = True
+    position: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +91,9 @@ class ParsedSchema(ABC):
 
 
 def direct_references(references: Sequence[ResolvedReference]) -> tuple[Reference, ...]:
-    """Those that are the schema's own, in the order given."""
-    return tuple(resolved.reference for resolved in references if resolved.is_direct)
+    """Those that are the schema's own, by position, else in the order given."""
+    direct = (resolved for resolved in references if resolved.is_direct)
+    return tuple(resolved.reference for resolved in sorted(direct, key=lambda resolved: resolved.position))
 
 
 def normalized_references(references: Sequence[Reference]) -> tuple[Reference, ...]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from itertools import islice
+from itertools import chain, islice
 
 from app.registry.compatibility.incompatibility import Incompatibility
+from app.registry.compatibility.reserved import reserved_differences
 from app.registry.limits import INCOMPATIBILITIES_MAX, Budget
 from app.registry.schema import ParsedSchema, SchemaType
 
@@ -51,31 +52,32 @@ def check(
     """Every reason why new may not follow previous (oldest first) at this level; empty when it may.
 
     The caller picks previous: live versions, of the same compatibility group. Not transitive: only the last counts.
-    Stops at the newest schema that refuses it, as one is enough. Raises SchemaTooLarge when that cannot be told within
-    limits.COMPARISONS_MAX.
+    Stops at the newest schema that refuses it, as one is enough. Raises SchemaTooLarge when one older schema takes more
+    than limits.COMPARISONS_MAX steps; a caller with many of them, large ones, does this off the event loop.
     """
     level = CompatibilityLevel(level)
     if level is CompatibilityLevel.NONE:
         return []
-    budget = Budget()
     for older in reversed(previous if level.is_transitive else previous[-1:]):
-        found = _check_pair(level, new, older, CompatibilityPolicy(policy), budget)
+        found = _check_pair(level, new, older, CompatibilityPolicy(policy))
         if found:
             return found
     return []
 
 
 def _check_pair(
-    level: CompatibilityLevel, new: ParsedSchema, older: ParsedSchema, policy: CompatibilityPolicy, budget: Budget
+    level: CompatibilityLevel, new: ParsedSchema, older: ParsedSchema, policy: CompatibilityPolicy
 ) -> list[Incompatibility]:
     if new.schema_type is not older.schema_type:
         return [Incompatibility("SCHEMA_TYPE_CHANGED", "", "Incompatible because of different schema type")]
     found: list[Incompatibility] = []
     if level.is_backward:
-        wrong = islice(differences(new, older, policy, budget), INCOMPATIBILITIES_MAX)
+        wrong = islice(
+            chain(reserved_differences(new, older), differences(new, older, policy, Budget())), INCOMPATIBILITIES_MAX
+        )
         found += (one.directed(reader="new", writer="old") for one in wrong)
     if level.is_forward:
-        wrong = islice(differences(older, new, policy, budget), INCOMPATIBILITIES_MAX)
+        wrong = islice(differences(older, new, policy, Budget()), INCOMPATIBILITIES_MAX)
         found += (one.directed(reader="old", writer="new") for one in wrong)
     return list(dict.fromkeys(found))
 
@@ -99,5 +101,10 @@ def differences(
             assert isinstance(reader, JsonSchema)
             assert isinstance(writer, JsonSchema)
             return json_differences(reader, writer, is_lenient=policy is CompatibilityPolicy.LENIENT, budget=budget)
-        case _:
-            raise NotImplementedError(reader.schema_type)
+        case SchemaType.PROTOBUF:
+            from app.registry.compatibility.protobuf import protobuf_differences
+            from app.registry.formats.protobuf import ProtobufSchema
+
+            assert isinstance(reader, ProtobufSchema)
+            assert isinstance(writer, ProtobufSchema)
+            return protobuf_differences(reader, writer, budget)

@@ -23,7 +23,8 @@ def parse(
     """Read one schema; schema_type None means AVRO.
 
     references come dependencies first (see ResolvedReference). validate_new refuses what older registries let in (bad
-    names and defaults in Avro): True for a registration, False for what is read back. Raises InvalidSchema (42201)
+    names and defaults in Avro, a `$ref` or a type that leads nowhere): True for a registration, False for what is read
+    back. Raises InvalidSchema (42201)
     and SchemaTooLarge (42209).
     """
     refuse_large(text, sum(len(reference.text) for reference in references))
@@ -48,6 +49,10 @@ def _parse(
         case SchemaType.JSON:
             from app.registry.formats.json_schema import parse_json_schema
 
-            return parse_json_schema(text, references)
+            return parse_json_schema(text, references, validate_new=validate_new)
+        case SchemaType.PROTOBUF:
+            from app.registry.formats.protobuf import parse_protobuf
+
+            return parse_protobuf(text, references, validate_new=validate_new)
         case unknown:
             raise InvalidSchema(f"Invalid schema type {unknown}")

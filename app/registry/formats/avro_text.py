@@ -36,7 +36,7 @@ class _Printer:
 
     def write(self, node: AvroType, namespace: str, depth: int) -> None:
         parts = self.parts
-        if depth > NESTING_MAX:
+        if depth > NESTING_MAX + 1:  # the innermost may be a name
             raise InvalidSchema(f"types are nested more than {NESTING_MAX} levels deep")
         match node:
             case Named():
@@ -141,7 +141,7 @@ def normalized_value(root: AvroType, referenced: Collection[str]) -> Any:
 
 
 def _normalize(node: AvroType, written: set[str], depth: int) -> Any:
-    if depth > NESTING_MAX:
+    if depth > NESTING_MAX + 1:
         raise InvalidSchema(f"types are nested more than {NESTING_MAX} levels deep")
     match node:
         case Named():

@@ -45,10 +45,12 @@ class JsonSchema(ParsedSchema):
 
     def shape(self) -> Shape:
         """What the schema asks of a document."""
-        return Shapes(self.resources).of(self.value, self.resource)
+        return Shapes(self.resources, is_strict=False).of(self.value, self.resource)
 
 
-def parse_json_schema(text: str, references: Sequence[ResolvedReference] = ()) -> JsonSchema:
+def parse_json_schema(
+    text: str, references: Sequence[ResolvedReference] = (), *, validate_new: bool = True
+) -> JsonSchema:
     """Read a JSON Schema. Raises InvalidSchema for a keyword's wrong value and for a `$ref` that leads nowhere."""
     value = read_json(text)
     resources: dict[str, Resource] = {}
@@ -59,8 +61,8 @@ def parse_json_schema(text: str, references: Sequence[ResolvedReference] = ()) -
         except InvalidSchema as error:
             raise InvalidSchema(f"reference {name!r}: {error.message}", error.path) from None
     whole, refs = _enter(value, "", resources)
-    shapes = Shapes(resources)
-    for reference_text, resource, path in refs:
+    shapes = Shapes(resources, is_strict=True)
+    for reference_text, resource, path in refs if validate_new else ():
         try:
             shapes.resolve(reference_text, resource)
         except InvalidSchema as error:

@@ -79,7 +79,9 @@ class Shape:
 class Shapes:
     """All shapes of one schema and what it refers to. resources maps an address, or a reference's name, to its text."""
 
-    def __init__(self, resources: dict[str, Resource]) -> None:
+    def __init__(self, resources: dict[str, Resource], *, is_strict: bool) -> None:
+        """is_strict refuses a `$ref` that leads nowhere; else it asks for nothing, as an old schema may hold one."""
+        self._is_strict = is_strict
         self._resources = resources
         self._known: dict[tuple[int, int], Shape] = {}
 
@@ -106,6 +108,14 @@ class Shapes:
 
     def resolve(self, reference: str, resource: Resource) -> tuple[Any, Resource]:
         """The schema a `$ref` names. Nothing is ever fetched: it is in the text or among its references."""
+        try:
+            return self._resolve(reference, resource)
+        except InvalidSchema:
+            if self._is_strict:
+                raise
+            return True, resource
+
+    def _resolve(self, reference: str, resource: Resource) -> tuple[Any, Resource]:
         try:
             address, fragment = urldefrag(reference)
             joined = urljoin(resource.base, address)

@@ -7,6 +7,7 @@ from json.encoder import encode_basestring
 from typing import Any, NoReturn
 
 from app.registry.errors import InvalidSchema
+from app.registry.limits import JSON_NESTING_MAX
 
 Json = Any
 
@@ -20,13 +21,29 @@ def read_json(text: str, *, comments: bool = False) -> Json:
     comments allows `/* */` and `//`, which Avro's own parser reads over.
     """
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=_refuse_constant)
     except RecursionError:
         raise InvalidSchema("the JSON is nested too deeply") from None
     except ValueError as error:
         if comments and "/" in text:
             return read_json(_COMMENT_OR_STRING.sub(lambda match: match[0] if match[0][0] == '"' else " ", text))
         raise InvalidSchema(f"the schema is no JSON: {error}") from None
+    if text.count("[") + text.count("{") > JSON_NESTING_MAX:
+        _refuse_deep(value)
+    return value
+
+
+def _refuse_deep(value: Json) -> None:
+    """What reads, prints and sorts a value later calls itself once or twice per level."""
+    level, depth = [item for item in [value] if isinstance(item, dict | list)], 1
+    while level:
+        if depth > JSON_NESTING_MAX:
+            raise InvalidSchema(f"the JSON is nested more than {JSON_NESTING_MAX} levels deep")
+        inside: list[Json] = []
+        for item in level:
+            inside += item.values() if isinstance(item, dict) else item
+        level = [item for item in inside if isinstance(item, dict | list)]
+        depth += 1
 
 
 def _refuse_constant(name: str) -> NoReturn:

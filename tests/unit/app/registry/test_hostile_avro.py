@@ -55,6 +55,27 @@ def test_a_hostile_text_is_refused(name):
         parse("AVRO", REFUSED[name])
 
 
+@pytest.mark.parametrize("schema_type", ["AVRO", "JSON"])
+def test_what_is_nested_as_deep_as_may_be_is_normalized(schema_type):
+    def nested(depth):
+        return '{"type":"array","items":{"type":"string"},"x":' + "[" * depth + "]" * depth + "}"
+
+    parsed = parse(schema_type, nested(319))
+    assert parsed.normalized().normalized().canonical == parsed.normalized().canonical
+    assert check("FULL", parsed, [parsed]) == []
+    with pytest.raises(InvalidSchema):
+        parse(schema_type, nested(320))
+
+
+def test_records_nested_as_deep_as_may_be_are_normalized():
+    value = record("R0", field("x", "int"))
+    for level in range(1, 51):
+        value = record(f"R{level}", field("x", ["null", value]))
+    parsed = avro(value)
+    assert parsed.normalized().canonical == parsed.canonical
+    assert parsed.formatted("resolved") == parsed.canonical
+
+
 def test_exponential_defaults_are_refused():
     both = [field(name, "int", default=0) for name in "xy"]
     chain = [record("R0", *both)]

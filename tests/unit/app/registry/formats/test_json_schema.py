@@ -8,6 +8,7 @@ import pytest
 from jsonschema import validators
 from jsonschema.exceptions import SchemaError as MetaSchemaError
 
+from app.registry.compatibility import check
 from app.registry.errors import InvalidSchema
 from app.registry.formats import parse
 from app.registry.schema import Reference, ResolvedReference
@@ -122,6 +123,11 @@ def test_a_ref_that_leads_nowhere_is_refused_with_its_place():
 def test_a_ref_elsewhere_is_never_fetched(address):
     with pytest.raises(InvalidSchema, match=r"not among the schema's references|no address"):
         schema({"$ref": address})
+
+
+def test_an_old_schema_with_a_ref_elsewhere_is_still_read_and_asks_for_nothing_there():
+    old = parse("JSON", '{"items":{"$ref":"http://example.org/s.json"}}', validate_new=False)
+    assert check("BACKWARD", schema({"items": {}}), [old]) == []
 
 
 def test_a_ref_to_a_draft_is_known():
