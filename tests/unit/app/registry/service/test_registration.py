@@ -207,3 +207,18 @@ async def test_tags_make_a_new_version(api: Api) -> None:
     assert "confluent:tags" not in json.loads(answer.body["schema"])["fields"][0]
     nowhere = {"schemaEntity": {"entityPath": "n.R.phone", "entityType": "sr_field"}, "tags": ["PII"]}
     assert (await api("POST", "/subjects/s/versions/1/tags", {"tagsToAdd": [nowhere]})).code == 42201
+
+
+async def test_json_schema_and_protobuf_are_taken_too(api: Api) -> None:
+    imported = 'syntax = "proto3"; package p; message Money { int64 units = 1; }'
+    await api.register("money.proto", imported, schemaType="PROTOBUF")
+    order = 'syntax = "proto3"; package p; import "money.proto"; message Order { Money total = 1; }'
+    reference = {"name": "money.proto", "subject": "money.proto", "version": 1}
+    answer = await api.register("order", order, schemaType="PROTOBUF", references=[reference])
+    assert (answer.status, answer.body["schemaType"], answer.body["references"]) == (200, "PROTOBUF", [reference])
+    changed = order.replace("Money total", "string total")
+    assert (await api.register("order", changed, schemaType="PROTOBUF", references=[reference])).status == 409
+    closed = {"type": "object", "properties": {"a": {"type": "integer"}}, "additionalProperties": False}
+    assert (await api.register("j", closed, schemaType="JSON")).body["schemaType"] == "JSON"
+    narrowed = {**closed, "required": ["a"]}
+    assert (await api.register("j", narrowed, schemaType="JSON")).status == 409
