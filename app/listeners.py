@@ -22,6 +22,7 @@ class Surface(StrEnum):
 
     ALL = "http"
     REST = "rest"
+    SCHEMA_REGISTRY = "schema_registry"
     CONTROL_CENTER = "control_center"
 
 
@@ -96,7 +97,11 @@ def bind(settings: Settings) -> Listeners:
 def _conventional_ports(settings: Settings) -> Iterable[tuple[Surface, int]]:
     if not settings.http.confluent_ports:
         return ()
-    return ((Surface.REST, settings.rest.port), (Surface.CONTROL_CENTER, settings.control_center.port))
+    return (
+        (Surface.SCHEMA_REGISTRY, settings.schema_registry.port),
+        (Surface.REST, settings.rest.port),
+        (Surface.CONTROL_CENTER, settings.control_center.port),
+    )
 
 
 def _bind_main(settings: Settings) -> socket.socket:

@@ -13,6 +13,9 @@ from app.listeners import Surface
 from app.runtime import Runtime
 from app.settings import Settings, load
 
+# First segments of the Schema Registry's paths on the main port; none of them is the REST Proxy's.
+REGISTRY_ROOTS = frozenset({"associations", "compatibility", "config", "contexts", "mode", "schemas", "subjects"})
+
 
 class Application:
     """Choose the surface by the port that was dialled, then by the path.
@@ -38,12 +41,16 @@ class Application:
         surface = self._surface_by_port.get(server[1], Surface.ALL) if server else Surface.ALL
         if surface is Surface.REST:
             return runtime.rest or self._health
+        if surface is Surface.SCHEMA_REGISTRY:
+            return runtime.registry or self._health
         if path.startswith("/ui") and path[3:4] in ("", "/"):
             return runtime.control_center or self._health
         if surface is Surface.CONTROL_CENTER or path.startswith("/health/"):
             return self._health
         if path == "/" and _wants_html(scope):
             return self._health
+        if path.split("/", 2)[1] in REGISTRY_ROOTS or path.startswith("/v1/metadata/"):
+            return runtime.registry or self._health
         return runtime.rest or self._health
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:

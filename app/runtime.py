@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import importlib
 import logging
 import os
 from collections.abc import Awaitable, Callable
@@ -29,6 +30,7 @@ from app.listeners import is_loopback
 from app.metrics.history import History
 from app.metrics.sampler import Sampler
 from app.metrics.store import SqlHistoryStore
+from app.registry.settings import RegistrySettings
 from app.rest.app import create_rest
 from app.rest.settings import RestSettings
 from app.settings import Settings
@@ -47,17 +49,25 @@ class Runtime:
     """All parts of one running Caudal. start() may be called once; stop() always, also after a start that failed."""
 
     def __init__(
-        self, settings: Settings, data: DataDirectory, *, on_fatal: Callable[[str], Awaitable[None]] = _ignore
+        self,
+        settings: Settings,
+        data: DataDirectory,
+        *,
+        registry_url: str = "",
+        on_fatal: Callable[[str], Awaitable[None]] = _ignore,
     ) -> None:
+        """registry_url: where other nodes on the cluster reach this one's registry; '' when there are none."""
         self.settings = settings
         self.data = data
         self.clock = Clock()
         self.bootstrap_servers = settings.kafka.bootstrap_servers
         self.rest: ASGIApp | None = None
         self.control_center: ASGIApp | None = None
+        self.registry: ASGIApp | None = None
         self.broker: BrokerProcess | None = None
         self.sampler: Sampler | None = None
         self._on_fatal = on_fatal
+        self._registry_url = registry_url
         self._closing = contextlib.AsyncExitStack()
 
     @property
@@ -81,14 +91,17 @@ class Runtime:
         """Start everything; whoever comes later may count on those before. Raises StartError."""
         if self.settings.is_embedded:
             await self._launch_broker()
+        # Meanwhile the broker's process starts.
+        reading = asyncio.create_task(asyncio.to_thread(importlib.import_module, "app.registry.node"))
         await self._open_database()
         if self.broker is not None:
             self.bootstrap_servers = (await self.broker.wait_ready()).kafka
+        await reading
         await self._open_cluster()
 
     async def stop(self) -> None:
         """Stop in the opposite order. Surfaces answer 503 from now on."""
-        self.rest = self.control_center = None
+        self.rest = self.control_center = self.registry = None
         await self._closing.aclose()
 
     async def _launch_broker(self) -> None:
@@ -133,7 +146,26 @@ class Runtime:
         self.sampler = Sampler(admin, history=self._history, clock=self.clock, is_embedded=self.settings.is_embedded)
         await self.sampler.start()
         self._closing.push_async_callback(self.sampler.stop)
+        await self._start_registry(admin, producer)
         self._mount(admin, producer, AiokafkaConsumers(servers.split(","), connection))
+
+    async def _start_registry(self, admin: KafkaClusterAdmin, producer: KafkaProducer) -> None:
+        """Its topic is read in the background; who asks before the end waits."""
+        from app.registry.node import open_node  # read already, by start()
+
+        registry = open_node(
+            self.bootstrap_servers,
+            ConnectionSettings(request_timeout_s=self.settings.kafka.request_timeout_ms / 1000),
+            admin=admin,
+            producer=producer,
+            settings=_registry_settings(self.settings, self._registry_url),
+        )
+        await registry.service.start()
+        self._closing.push_async_callback(registry.service.stop)
+        if not self.settings.is_embedded:
+            # Kafka holds a new group's first member back for seconds: better now than at the first write.
+            await registry.service.writer.start()
+        self.registry = registry
 
     async def _first_contact(self, admin: KafkaClusterAdmin) -> None:
         """Wait until the cluster answers, as long as kafka.connect_timeout_ms allows."""
@@ -178,6 +210,20 @@ def _rest_settings(settings: Settings) -> RestSettings:
         consumer_instance_timeout_ms=rest.consumer_instance_timeout_ms,
         consumer_request_timeout_ms=rest.consumer_request_timeout_ms,
         consumer_request_max_bytes=rest.consumer_request_max_bytes,
+    )
+
+
+def _registry_settings(settings: Settings, url: str) -> RegistrySettings:
+    registry = settings.schema_registry
+    return RegistrySettings(
+        advertised_url=registry.advertised_url or url,
+        schema_registry_group_id=registry.schema_registry_group_id,
+        request_max_bytes=registry.request_max_bytes,
+        kafkastore_topic=registry.kafkastore_topic,
+        kafkastore_timeout_ms=registry.kafkastore_timeout_ms,
+        schema_compatibility_level=registry.schema_compatibility_level,
+        mode_mutability=registry.mode_mutability,
+        incompatible_error_code=registry.incompatible_error_code,
     )
 
 

@@ -58,7 +58,8 @@ async def serve(settings: Settings, *, ready_json: bool = False) -> int:
 
     try:
         data.open()
-        runtime = Runtime(settings, data, on_fatal=on_fatal)
+        registry_url = listeners.url(Surface.SCHEMA_REGISTRY)
+        runtime = Runtime(settings, data, registry_url=registry_url, on_fatal=on_fatal)
         server = _Server(_uvicorn_config(Application(runtime, listeners.surface_by_port()), settings))
         _stop_on_signals(stop, server, runtime)
         try:
@@ -174,6 +175,7 @@ def _announce(runtime: Runtime, listeners: Listeners, started: float, ready_json
 def _banner(runtime: Runtime, listeners: Listeners, seconds: float) -> str:
     main = listeners.url(Surface.ALL)
     rest, pages = listeners.url(Surface.REST), listeners.url(Surface.CONTROL_CENTER)
+    registry = listeners.url(Surface.SCHEMA_REGISTRY)
     kind = "embedded broker" if runtime.settings.is_embedded else "attached cluster"
     lines = [
         "",
@@ -181,6 +183,7 @@ def _banner(runtime: Runtime, listeners: Listeners, seconds: float) -> str:
         "",
         f"  Control Center   {main}/ui/" + ("" if pages == main else f"   also {pages}"),
         f"  REST Proxy       {rest}" + ("" if rest == main else f"       also {main}"),
+        f"  Schema Registry  {registry}" + ("" if registry == main else f"       also {main}"),
         f"  Kafka            {runtime.bootstrap_servers} ({kind})",
         f"  Data             {runtime.data.path}",
         "",

@@ -31,7 +31,8 @@ class HttpSettings(Section):
     port: int = Field(8080, ge=0, le=65535, description="Port of all surfaces together; 0 takes a free one.")
     confluent_ports: bool = Field(
         True,
-        description="Also listen on Confluent Platform's conventional ports (8082 REST Proxy, 9021 Control Center).",
+        description="Also listen on Confluent Platform's conventional ports "
+        "(8081 Schema Registry, 8082 REST Proxy, 9021 Control Center).",
     )
     stop_timeout_s: float = Field(10.0, gt=0, description="Seconds that running requests have to end at stop.")
 
@@ -60,6 +61,29 @@ class RestSettings(Section):
     request_max_bytes: int = Field(104_857_600, gt=0, description="Largest request body, after decompression.")
 
 
+class SchemaRegistrySettings(Section):
+    """The Schema Registry; the long names are those of Confluent's, with underscores."""
+
+    port: int = Field(8081, ge=1, le=65535, description="Conventional port of the Schema Registry.")
+    kafkastore_topic: str = Field("_schemas", description="Topic that holds the schemas.")
+    kafkastore_timeout_ms: int = Field(10_000, gt=0, description="How long a write waits for Kafka.")
+    schema_compatibility_level: str = Field(
+        "BACKWARD",
+        pattern="^(NONE|(BACKWARD|FORWARD|FULL)(_TRANSITIVE)?)$",
+        description="Compatibility level where nobody set one.",
+    )
+    schema_registry_group_id: str = Field("schema-registry", description="Group that elects the node that writes.")
+    advertised_url: str = Field(
+        "", description="Where other nodes reach this registry; empty is its own port's address."
+    )
+    mode_mutability: bool = Field(True, description="Whether `/mode` may be changed.")
+    incompatible_error_code: int = Field(
+        409,
+        description="`error_code` of an incompatible schema: 409 as Confluent Platform to 8.1, or 40901 as later ones.",
+    )
+    request_max_bytes: int = Field(10_000_000, gt=0, description="Largest request body, after decompression.")
+
+
 class ControlCenterSettings(Section):
     """The pages under /ui."""
 
@@ -85,6 +109,7 @@ class Settings(Section):
     http: HttpSettings = Field(default_factory=HttpSettings)
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)
     rest: RestSettings = Field(default_factory=RestSettings)
+    schema_registry: SchemaRegistrySettings = Field(default_factory=SchemaRegistrySettings)
     control_center: ControlCenterSettings = Field(default_factory=ControlCenterSettings)
     db: DatabaseSettings = Field(default_factory=DatabaseSettings)
     broker: dict[str, str] = Field(

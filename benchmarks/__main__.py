@@ -11,6 +11,7 @@ BENCHMARKS = (
     "compaction",
     "rest_produce",
     "rest_wrk",
+    "schema_registry",
     "topics_page",
 )
 

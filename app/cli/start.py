@@ -16,7 +16,9 @@ from app.errors import StartError
 @click.option("--port", type=int, help="Port of all HTTP surfaces together; 0 takes free ones. [default: 8080]")
 @click.option("--kafka-port", type=int, help="Port of the embedded broker; 0 takes a free one. [default: 9092]")
 @click.option(
-    "--no-confluent-ports", is_flag=True, help="Do not listen on 8082 (REST Proxy) and 9021 (Control Center)."
+    "--no-confluent-ports",
+    is_flag=True,
+    help="Do not listen on 8081 (Schema Registry), 8082 (REST Proxy) and 9021 (Control Center).",
 )
 @click.option("--bootstrap-servers", metavar="HOST:PORT,…", help="Attach to this Apache Kafka; no embedded broker.")
 @click.option("--set", "assignments", multiple=True, metavar="SECTION.KEY=VALUE", help="Any setting. Repeatable.")
@@ -35,7 +37,7 @@ def command(
     insecure: bool,
     ready_json: bool,
 ) -> None:
-    """Start the platform: broker, REST Proxy and Control Center."""
+    """Start the platform: broker, Schema Registry, REST Proxy and Control Center."""
     flags: dict[str, Any] = {
         "data_dir": data_dir,
         "insecure": insecure or None,

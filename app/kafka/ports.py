@@ -443,3 +443,34 @@ class ConsumerFactory(Protocol):
         offset_reset: OffsetReset,
         on_revoked: Callable[[Collection[TopicPartition]], Awaitable[None]],
     ) -> GroupConsumer: ...
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedGroup:
+    """A generation of a group. members: every member's metadata, for its leader alone; else empty."""
+
+    member_id: str
+    generation_id: int
+    leader_id: str
+    members: Mapping[str, bytes]
+
+
+class GroupMembership(Protocol):
+    """One member of a classic group with a protocol of its own. Raises KafkaError and ClusterUnreachable."""
+
+    @property
+    def session_timeout_s(self) -> float: ...
+    async def join(self, metadata: bytes) -> JoinedGroup:
+        """Wait until every member has joined; MemberIdRequired is answered by itself."""
+
+    async def sync(self, assignments: Mapping[str, bytes]) -> bytes:
+        """This member's part. assignments: for every member, given by the leader; else empty."""
+
+    async def heartbeat(self) -> None:
+        """Raises RebalanceInProgress: join again."""
+
+    def forget(self) -> None:
+        """Be a new member from the next join on."""
+
+    async def close(self) -> None:
+        """Leave; never raises."""

@@ -8,14 +8,15 @@ import logging
 
 from starlette.types import Receive, Scope, Send
 
+from app.http import exchange
+from app.http.json_body import encode
+from app.http.routing import Endpoint, Router
 from app.kafka.ports import ClusterAdmin, ConsumerFactory, Producer
 from app.rest.consumers import ConsumerInstances
 from app.rest.context import Clock, RestContext
 from app.rest.errors import InternalServerError, MethodNotAllowed, NotAcceptable, UnsupportedMediaType, translate
 from app.rest.http import Answer, ClientDisconnected, Request, Response
-from app.rest.json_body import encode
 from app.rest.negotiation import JSON, V2, parse_content_type
-from app.rest.routing import Endpoint, Router
 from app.rest.settings import RestSettings
 from app.rest.v2 import consumers as v2_consumers
 from app.rest.v2 import metadata as v2_metadata
@@ -64,7 +65,7 @@ class RestProxy:
         await self.context.consumers.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive, self.context)
+        request = exchange.Request(scope, receive, self.context)
         try:
             endpoint, parameters = self._router.find(scope["method"], request.path)
             _negotiate(request, endpoint)

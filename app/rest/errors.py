@@ -3,8 +3,17 @@
 Every error answers `{"error_code": int, "message": str}`. The code is the HTTP status alone, or status × 100 + n.
 """
 
-from typing import ClassVar
-
+from app.http.errors import (
+    BadRequest,
+    InternalServerError,
+    MalformedJson,
+    MethodNotAllowed,
+    NotAcceptable,
+    NotFound,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+)
+from app.http.errors import HttpError as RestError
 from app.kafka.ports import ClusterUnreachable
 from broker.errors import (
     ClusterAuthorizationFailed,
@@ -34,31 +43,17 @@ from broker.errors import (
     UnsupportedVersion,
 )
 
-
-class RestError(Exception):
-    """An answer other than success. status is the HTTP status, error_code what stands in the body."""
-
-    status: ClassVar[int] = 500
-    error_code: ClassVar[int] = 500
-    default_message: ClassVar[str] = "Internal Server Error"
-
-    def __init__(self, message: str | None = None) -> None:
-        self.message = self.default_message if message is None else message
-        super().__init__(self.message)
-
-
-class InternalServerError(RestError):
-    """Our own fault; the log has the trace, the client learns nothing of the inside."""
-
-
-class BadRequest(RestError):
-    """Malformed JSON, a value of the wrong kind, a body that is not what its headers say."""
-
-    status, error_code, default_message = 400, 400, "Bad Request"
-
-
-class MalformedJson(BadRequest):
-    """No JSON at all, so that nothing after it can be told apart either."""
+__all__ = [
+    "BadRequest",
+    "InternalServerError",
+    "MalformedJson",
+    "MethodNotAllowed",
+    "NotAcceptable",
+    "NotFound",
+    "PayloadTooLarge",
+    "RestError",
+    "UnsupportedMediaType",
+]
 
 
 class KafkaBadRequest(RestError):
@@ -73,10 +68,6 @@ class AuthenticationFailed(RestError):
 
 class AuthorizationFailed(RestError):
     status, error_code, default_message = 403, 40301, "Kafka authorization failed."
-
-
-class NotFound(RestError):
-    status, error_code, default_message = 404, 404, "HTTP 404 Not Found"
 
 
 class TopicNotFound(RestError):
@@ -105,18 +96,6 @@ class GroupNotFound(RestError):
     status, error_code, default_message = 404, 40405, "The group id does not exist."
 
 
-class MethodNotAllowed(RestError):
-    status, error_code, default_message = 405, 405, "HTTP 405 Method Not Allowed"
-
-    def __init__(self, allowed: tuple[str, ...]) -> None:
-        super().__init__()
-        self.allowed = allowed
-
-
-class NotAcceptable(RestError):
-    status, error_code, default_message = 406, 406, "HTTP 406 Not Acceptable"
-
-
 class ConsumerFormatMismatch(RestError):
     status, error_code = 406, 40601
     default_message = "The asked format is not the one that this consumer instance was created with."
@@ -142,14 +121,6 @@ class ConsumerAlreadyExists(RestError):
 
 class IllegalConsumerState(RestError):
     status, error_code, default_message = 409, 40903, "The consumer instance is not in a state for this."
-
-
-class PayloadTooLarge(RestError):
-    status, error_code, default_message = 413, 413, "The record is larger than the cluster accepts."
-
-
-class UnsupportedMediaType(RestError):
-    status, error_code, default_message = 415, 415, "HTTP 415 Unsupported Media Type"
 
 
 class Unprocessable(RestError):

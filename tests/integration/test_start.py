@@ -52,7 +52,7 @@ def test_help_names_the_commands() -> None:
 
 
 def test_ready_line_has_every_surface_and_process(platform: Platform) -> None:
-    assert set(platform.ready) == {"kafka", "http", "rest", "control_center", "pids"}
+    assert set(platform.ready) == {"kafka", "http", "rest", "schema_registry", "control_center", "pids"}
     assert platform.ready["pids"] == {"web": platform.process.pid, "broker": platform.broker_pid}
     assert httpx.get(f"{platform.http}/health/ready").json() == {"status": "ready"}
     assert httpx.get(platform.rest).json() == {}
@@ -75,6 +75,16 @@ def test_control_center_port_serves_the_pages_only(platform: Platform) -> None:
     assert httpx.get(own).headers["location"] == "/ui/"
     assert httpx.get(f"{own}/ui/").status_code in (200, 303)
     assert httpx.get(f"{own}/topics").status_code == 404
+
+
+def test_registry_answers_on_its_port_and_on_the_main_one(platform: Platform) -> None:
+    own = str(platform.ready["schema_registry"])
+    schema = httpx.post(f"{own}/subjects/start/versions", json={"schema": '"int"'}, timeout=30).json()
+    for url in (own, platform.http):
+        assert httpx.get(f"{url}/schemas/ids/{schema['id']}").json()["schema"] == '"int"'
+        assert httpx.get(f"{url}/v1/metadata/version").status_code == 200
+    assert httpx.get(f"{own}/topics").json() == {"error_code": 404, "message": "HTTP 404 Not Found"}
+    assert "_schemas" in httpx.get(f"{platform.http}/topics").json()
 
 
 def test_without_confluent_ports_everything_is_on_one(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from urllib.parse import quote
 
 import msgspec
 
+from app.http.json_body import answer, decode, no_content
+from app.http.routing import Routes
 from app.kafka.ports import EARLIEST, LATEST, CommittedOffset, OffsetReset, TopicPartition
 from app.rest.consumers import FETCH_MIN_BYTES_UNSET, ConsumerConfig, ConsumerInstance
 from app.rest.errors import (
@@ -19,9 +21,7 @@ from app.rest.errors import (
 )
 from app.rest.formats import FORMAT_BY_MEDIA_TYPE, EmbeddedFormat, encoder_of
 from app.rest.http import Request, Response
-from app.rest.json_body import answer, decode, no_content
 from app.rest.negotiation import RECORDS_OFFERS, V2_CONSUMED, V2_OFFERS
-from app.rest.routing import Routes
 
 FETCH_MIN_BYTES_MAX = 10_000_000
 REQUEST_TIMEOUT_MS_MAX = 600_000  # nobody holds a connection for longer on purpose

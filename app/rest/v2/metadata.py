@@ -1,5 +1,7 @@
 """Brokers, topics and partitions (REST API v2)."""
 
+from app.http.json_body import answer
+from app.http.routing import Routes
 from app.kafka.ports import (
     EARLIEST,
     LATEST,
@@ -12,9 +14,7 @@ from app.kafka.ports import (
 )
 from app.rest.errors import NotFound, PartitionNotFound, TopicNotFound
 from app.rest.http import Request, Response
-from app.rest.json_body import answer
 from app.rest.negotiation import JSON, V2_CONSUMED, V2_OFFERS
-from app.rest.routing import Routes
 from broker.errors import UnknownTopicOrPartition, by_code
 
 routes = Routes(consumes=V2_CONSUMED, offers=V2_OFFERS)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from app.http.json_body import compact, decode, encode
+from app.http.routing import Routes
 from app.kafka.ports import ClusterUnreachable, RecordToSend
 from app.rest.errors import (
     ClusterAway,
@@ -15,10 +17,8 @@ from app.rest.errors import (
 )
 from app.rest.formats import FORMAT_BY_MEDIA_TYPE, NULL, EmbeddedFormat, json_bytes, no_registry
 from app.rest.http import Request, Response
-from app.rest.json_body import compact, decode, encode
 from app.rest.negotiation import V2_OFFERS, V2_PRODUCE_CONSUMED, parse_content_type
 from app.rest.placing import Appended, Placement, partition_count
-from app.rest.routing import Routes
 from app.rest.v2.metadata import partition_number
 from broker.errors import (
     ClusterAuthorizationFailed,

@@ -1,9 +1,9 @@
 """`/v3/clusters/{cluster_id}/brokers`."""
 
+from app.http.json_body import answer
 from app.kafka.ports import BrokerNode, ClusterMetadata
 from app.rest.errors import NotFound
 from app.rest.http import Request, Response
-from app.rest.json_body import answer
 from app.rest.v3.partitions import replica_resource
 from app.rest.v3.resources import Place, Resource, answer_list, find_cluster, resource, v3_routes
 

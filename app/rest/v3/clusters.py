@@ -1,9 +1,9 @@
 """`/v3/clusters`: the one cluster behind the proxy."""
 
+from app.http.json_body import answer
 from app.kafka.ports import ClusterMetadata
 from app.rest.errors import NotFound
 from app.rest.http import Request, Response
-from app.rest.json_body import answer
 from app.rest.v3.resources import Resource, answer_list, clusters_url, place_of_cluster, resource, v3_routes
 
 routes = v3_routes("/v3/clusters")

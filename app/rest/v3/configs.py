@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import msgspec
 
+from app.http.json_body import answer, decode, no_content, read_utf8
 from app.kafka.ports import AlterOperation, ConfigChange, ConfigEntry, ConfigResource, ResourceType
 from app.rest.errors import BadRequest, NotFound, Unprocessable
 from app.rest.http import Request, Response
-from app.rest.json_body import answer, decode, no_content, read_utf8
 from app.rest.v3.brokers import find_broker
 from app.rest.v3.resources import Place, Resource, answer_list, find_cluster, resource, v3_routes
 

@@ -3,10 +3,10 @@
 import re
 from dataclasses import dataclass
 
+from app.http.json_body import answer
 from app.kafka.ports import LATEST, GroupDescription, GroupMember, GroupState, GroupType, TopicPartition
 from app.rest.errors import NotFound
 from app.rest.http import Request, Response
-from app.rest.json_body import answer
 from app.rest.v3.resources import Place, Resource, answer_list, find_cluster, resource, v3_routes
 
 routes = v3_routes("/v3/clusters/{cluster_id}/consumer-groups")

@@ -1,9 +1,9 @@
 """`…/topics/{topic}/partitions`: partitions, their offsets and replicas."""
 
+from app.http.json_body import answer
 from app.kafka.ports import EARLIEST, LATEST, ClusterMetadata, PartitionInfo, TopicPartition
 from app.rest.errors import BadRequest, NotFound
 from app.rest.http import Request, Response
-from app.rest.json_body import answer
 from app.rest.v3.resources import Place, Resource, answer_list, find_cluster, resource, v3_routes
 from broker.errors import by_code
 

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from starlette.types import Send
 
+from app.http.json_body import compact, decode, encode, read_utf8, to_utf8
 from app.kafka.ports import ClusterUnreachable, RecordToSend
 from app.rest.context import RestContext
 from app.rest.errors import (
@@ -34,7 +35,6 @@ from app.rest.errors import (
 )
 from app.rest.formats import NULL, json_bytes, no_registry
 from app.rest.http import ClientDisconnected, Request, Response
-from app.rest.json_body import compact, decode, encode, read_utf8, to_utf8
 from app.rest.placing import Appended, Placement, Started, partition_count
 from app.rest.v3.json_stream import JsonObjects
 from app.rest.v3.resources import find_cluster, v3_routes

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from app.http.json_body import answer
+from app.http.routing import Routes
 from app.rest.http import Request, Response
-from app.rest.json_body import answer
 from app.rest.negotiation import V3_CONSUMED, V3_OFFERS
-from app.rest.routing import Routes
 
 Resource = dict[str, object]
 

@@ -2,10 +2,10 @@
 
 import msgspec
 
+from app.http.json_body import answer, decode, no_content, read_utf8
 from app.kafka.ports import ClusterMetadata, NewTopic, TopicInfo
 from app.rest.errors import NotFound, Unprocessable
 from app.rest.http import Request, Response
-from app.rest.json_body import answer, decode, no_content, read_utf8
 from app.rest.v3.resources import Place, Resource, answer_list, find_cluster, resource, v3_routes
 
 routes = v3_routes("/v3/clusters/{cluster_id}/topics")

@@ -1,9 +1,9 @@
 import pytest
 
+from app.http.routing import Router, Routes
 from app.rest.errors import MethodNotAllowed, NotFound
 from app.rest.http import Request, Response
 from app.rest.negotiation import V3_CONSUMED, V3_OFFERS
-from app.rest.routing import Router, Routes
 
 
 @pytest.fixture

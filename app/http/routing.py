@@ -9,9 +9,9 @@ from functools import lru_cache
 from typing import TypeAlias, TypeVar
 from urllib.parse import unquote_to_bytes
 
-from app.rest.errors import MethodNotAllowed, NotFound
-from app.rest.http import Answer
-from app.rest.negotiation import Offers
+from app.http.errors import MethodNotAllowed, NotFound
+from app.http.exchange import Answer
+from app.http.media_types import Offers
 
 EndpointFunction: TypeAlias = Callable[..., Awaitable[Answer]]
 F = TypeVar("F", bound=EndpointFunction)

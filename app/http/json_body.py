@@ -1,13 +1,13 @@
 """JSON bodies in and out, by msgspec: unknown fields are ignored, errors become 400 with the place that is wrong."""
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
-from app.rest.errors import BadRequest, MalformedJson
-from app.rest.http import Request, Response
-from app.rest.negotiation import JSON, parse_content_type
+from app.http.errors import BadRequest, MalformedJson
+from app.http.exchange import Request, Response
+from app.http.media_types import JSON, parse_content_type
 
 T = TypeVar("T")
 
@@ -19,7 +19,7 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise BadRequest(f"Bad Request: {error}") from error
+        raise BadRequest(f"Bad Request[Any]: {error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedJson(f"Malformed JSON: {error}") from error
 
@@ -41,7 +41,7 @@ def compact(body: bytes) -> bytes:
     return body
 
 
-async def read_utf8(request: Request) -> bytes:
+async def read_utf8(request: Request[Any]) -> bytes:
     """The whole body as UTF-8; v3 also takes ISO-8859-1 when the content type says so."""
     return to_utf8(await request.body(), request.headers)
 
@@ -63,7 +63,7 @@ _encoder = msgspec.json.Encoder()
 encode = _encoder.encode
 
 
-def answer(request: Request, value: object, *, status: int = 200) -> Response:
+def answer(request: Request[Any], value: object, *, status: int = 200) -> Response:
     """A JSON answer in the type that was negotiated."""
     return Response(status, encode(value), request.media_type or JSON)
 

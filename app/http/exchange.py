@@ -1,0 +1,223 @@
+"""One HTTP exchange over ASGI: the request as endpoints read it, and the answer as they give it.
+
+Plain ASGI, no framework: the produce and consume routes spend a few microseconds here.
+"""
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from urllib.parse import parse_qsl
+
+from starlette.types import Receive, Scope, Send
+
+from app.http.errors import BadRequest, PayloadTooLarge, UnsupportedMediaType
+
+GZIP_WINDOW_BITS = 31  # zlib's way to say gzip, header and trailer included
+GZIP_LEVEL = 1
+INFLATED_CHUNK_BYTES = 1 << 20  # the loop gets its turn after this much
+COMPRESS_IN_THREAD_MIN_BYTES = 1 << 18
+
+
+class ExchangeSettings(Protocol):
+    """Limits of a surface: its public URL ('' takes it from the request), body bytes, from where on to compress."""
+
+    @property
+    def advertised_url(self) -> str: ...
+    @property
+    def request_max_bytes(self) -> int: ...
+    @property
+    def response_gzip_min_bytes(self) -> int: ...
+
+
+class ExchangeContext(Protocol):
+    """What a surface's endpoints may ask for; the exchange itself needs only the limits."""
+
+    @property
+    def settings(self) -> ExchangeSettings: ...
+
+
+C = TypeVar("C", bound=ExchangeContext)
+
+
+class ClientDisconnected(Exception):
+    """The client went away before its request was whole; nobody is left to answer."""
+
+
+class Request(Generic[C]):
+    """A request and what was negotiated for its answer (`media_type`, set before the endpoint is called)."""
+
+    def __init__(self, scope: Scope, receive: Receive, context: C) -> None:
+        self.scope = scope
+        self.context = context
+        self.headers: Mapping[bytes, bytes] = dict(scope["headers"])
+        self.media_type = ""
+        # As sent, percent-encoding and all, below where the application is mounted.
+        raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
+        self.path = raw_path.decode("latin-1").partition("?")[0].removeprefix(scope.get("root_path", ""))
+        self._receive = receive
+
+    @property
+    def method(self) -> str:
+        method: str = self.scope["method"]
+        return method
+
+    @cached_property
+    def query(self) -> Mapping[str, str]:
+        """Query parameters; the last of a repeated one."""
+        return dict(self.query_pairs)
+
+    @cached_property
+    def query_pairs(self) -> list[tuple[str, str]]:
+        return parse_qsl(self.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+
+    @property
+    def base_url(self) -> str:
+        """Scheme, authority and mount path, for absolute URLs in answers: the advertised one, else as it was called."""
+        if self.context.settings.advertised_url:
+            return self.context.settings.advertised_url.rstrip("/")
+        host = self.headers.get(b"host", b"").decode("latin-1")
+        if not host:
+            host, port = self.scope.get("server") or ("localhost", None)
+            host = f"{host}:{port}" if port else host
+        return f"{self.scope['scheme']}://{host}{self.scope.get('root_path', '')}"
+
+    @property
+    def has_body(self) -> bool:
+        return self.headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in self.headers
+
+    async def body(self) -> bytes:
+        """The whole body, decompressed. Raises PayloadTooLarge, BadRequest, ClientDisconnected."""
+        bytes_max = self.context.settings.request_max_bytes
+        if int(self.headers.get(b"content-length", b"0")) > bytes_max:
+            raise _too_large(bytes_max)
+        if b"content-encoding" not in self.headers:
+            message = await self._receive()
+            if message["type"] == "http.request" and not message.get("more_body"):
+                return _bounded(message.get("body", b""), bytes_max)
+            first = _body_of(message)
+        else:
+            first = b""
+        parts, size = [first], len(first)
+        async for chunk in self.chunks():
+            size += len(chunk)
+            if size > bytes_max:
+                raise _too_large(bytes_max)
+            parts.append(chunk)
+        return b"".join(parts)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it arrives, decompressed; no chunk is empty."""
+        inflate = self._inflater()
+        more = True
+        while more:
+            message = await self._receive()
+            data = _body_of(message)
+            more = message.get("more_body", False)
+            if inflate is None:
+                if data:
+                    yield data
+                continue
+            for piece in inflate.feed(data):
+                yield piece
+                await asyncio.sleep(0)
+        if inflate is not None:
+            inflate.finish()
+
+    def _inflater(self) -> "_Inflater | None":
+        encoding = self.headers.get(b"content-encoding", b"identity").strip().lower()
+        if encoding in (b"gzip", b"x-gzip"):
+            return _Inflater()
+        if encoding in (b"identity", b""):
+            return None
+        raise UnsupportedMediaType(f"Content-Encoding {encoding.decode('latin-1')} is not supported; gzip is")
+
+
+class _Inflater:
+    """gzip in, at most INFLATED_CHUNK_BYTES at a time out: a small bomb cannot fill the memory."""
+
+    def __init__(self) -> None:
+        self._zlib = zlib.decompressobj(GZIP_WINDOW_BITS)
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        while data and not self._zlib.eof:
+            try:
+                piece = self._zlib.decompress(data, INFLATED_CHUNK_BYTES)
+            except zlib.error as error:
+                raise BadRequest(f"The gzip body is broken: {error}") from error
+            data = self._zlib.unconsumed_tail
+            if piece:
+                yield piece
+
+    def finish(self) -> None:
+        if not self._zlib.eof:
+            raise BadRequest("The gzip body ends too early")
+
+
+def _body_of(message: Mapping[str, Any]) -> bytes:
+    if message["type"] != "http.request":
+        raise ClientDisconnected
+    body: bytes = message.get("body", b"")
+    return body
+
+
+def _bounded(body: bytes, bytes_max: int) -> bytes:
+    if len(body) > bytes_max:
+        raise _too_large(bytes_max)
+    return body
+
+
+def _too_large(bytes_max: int) -> PayloadTooLarge:
+    return PayloadTooLarge(f"The request body is larger than {bytes_max} bytes")
+
+
+@dataclass(slots=True)
+class Response:
+    """An answer that is known as a whole; body None is an answer without one (204)."""
+
+    status: int
+    body: bytes | None = None
+    media_type: str = ""
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    async def send_to(self, send: Send, request: Request[Any]) -> None:
+        headers: list[tuple[bytes, bytes]] = [*self.headers]
+        body = self.body
+        if body is not None:
+            headers.append((b"content-type", self.media_type.encode()))
+            if len(body) >= request.context.settings.response_gzip_min_bytes and _accepts_gzip(request.headers):
+                body = await _compress(body)
+                headers += ((b"content-encoding", b"gzip"), (b"vary", b"accept-encoding"))
+            headers.append((b"content-length", b"%d" % len(body)))
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body or b""})
+
+
+class StreamedResponse(Protocol):
+    """An answer that is written while it becomes known."""
+
+    async def send_to(self, send: Send, request: Request[Any]) -> None: ...
+
+
+Answer: TypeAlias = Response | StreamedResponse
+
+
+def _accepts_gzip(headers: Mapping[bytes, bytes]) -> bool:
+    for element in headers.get(b"accept-encoding", b"").lower().split(b","):
+        coding, _, parameters = element.partition(b";")
+        if coding.strip() in (b"gzip", b"x-gzip"):
+            return parameters.replace(b" ", b"") not in (b"q=0", b"q=0.0", b"q=0.00", b"q=0.000")
+    return False
+
+
+async def _compress(body: bytes) -> bytes:
+    if len(body) >= COMPRESS_IN_THREAD_MIN_BYTES:
+        return await asyncio.to_thread(_gzip, body)
+    return _gzip(body)
+
+
+def _gzip(body: bytes) -> bytes:
+    compressor = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, GZIP_WINDOW_BITS)
+    return compressor.compress(body) + compressor.flush()

@@ -1,0 +1,28 @@
+"""One reason why a schema may not follow another."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Incompatibility:
+    """A broken rule.
+
+    error_type is the name clients know it by (`READER_FIELD_MISSING_DEFAULT_VALUE`); path says where, in the way of
+    the format: `/fields/0/type` for Avro, `#/properties/a` for JSON Schema and Protobuf. description is a sentence in
+    which {reader} and {writer} stand for "new" and "old", and which is which depends on the direction.
+    """
+
+    error_type: str
+    path: str
+    description: str
+    additional_info: str = ""
+
+    def directed(self, *, reader: str, writer: str) -> "Incompatibility":
+        """The same with the schemas named."""
+        text = self.description.replace("{reader}", reader).replace("{writer}", writer)
+        return Incompatibility(self.error_type, self.path, text, self.additional_info)
+
+    def __str__(self) -> str:
+        """As `messages` of the compatibility API lists it."""
+        info = f", additionalInfo:'{self.additional_info}'" if self.additional_info else ""
+        return f"{{errorType:'{self.error_type}', description:'{self.description}'{info}}}"

@@ -1,0 +1,484 @@
+"""The registry's questions, and registration: which id and version a schema gets, and whether it may have one.
+
+Deletes stand in deletion.py, configs and modes in scope_changes.py; all of them work on the same RegistryCore.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from app.registry import contexts
+from app.registry.compatibility import CompatibilityLevel, CompatibilityPolicy, check
+from app.registry.contexts import DEFAULT_CONTEXT, GLOBAL_CONTEXT, context_of, qualify, split
+from app.registry.contracts import Metadata, RuleSet, merge_metadata, merge_rule_sets, validate_rules
+from app.registry.errors import InvalidSchema
+from app.registry.gate import WriteGate
+from app.registry.identity import schema_guid
+from app.registry.parsing import Parser
+from app.registry.records import (
+    ConfigJson,
+    Record,
+    SchemaValue,
+    context_record,
+    from_metadata,
+    from_references,
+    from_rule_set,
+    schema_record,
+    schema_tombstone,
+    to_metadata,
+    to_rule_set,
+)
+from app.registry.refusals import (
+    IncompatibleSchema,
+    OperationNotPermitted,
+    StoreFailed,
+    SubjectNotFound,
+    VersionNotFound,
+)
+from app.registry.resolving import find_referenced, resolve
+from app.registry.schema import ParsedSchema, Reference, SchemaType
+from app.registry.scopes import Mode, effective_config, effective_mode
+from app.registry.settings import RegistrySettings
+from app.registry.store import SchemasTopic
+from app.registry.view import Content, Version, View
+
+LATEST = -1
+VERSION_PROPERTY = "confluent:version"
+ID_MAX = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class NewSchema:
+    """A schema as a client sends it. version 0: the next one; id None: the registry chooses."""
+
+    text: str | None
+    schema_type: str | None = None
+    references: tuple[Reference, ...] = ()
+    metadata: Metadata | None = None
+    rule_set: RuleSet | None = None
+    version: int = 0
+    id: int | None = None
+
+
+@dataclass(slots=True)
+class RegistryCore:
+    """What every part of the registry works with."""
+
+    store: SchemasTopic
+    settings: RegistrySettings
+    parser: Parser = field(default_factory=Parser)
+    gate: WriteGate = field(default_factory=WriteGate)
+
+    @property
+    def view(self) -> View:
+        return self.store.view
+
+    def subject(self, name: str) -> str:
+        """The subject a name stands for: its one spelling, and what its alias says. Nothing is checked."""
+        name = contexts.normalize(name)
+        config = self.view.configs.get(name)
+        if config is not None and config.alias:
+            return contexts.normalize(config.alias)
+        return name
+
+    def config(self, subject: str | None) -> ConfigJson:
+        default = ConfigJson(compatibility_level=self.settings.schema_compatibility_level)
+        return effective_config(self.view, subject, default)
+
+    def mode(self, subject: str | None) -> Mode:
+        return effective_mode(self.view, subject)
+
+    def refuse_read_only(self, subject: str | None) -> None:
+        """Raises OperationNotPermitted (42205) in READONLY and READONLY_OVERRIDE."""
+        if self.mode(subject) in (Mode.READONLY, Mode.READONLY_OVERRIDE):
+            raise OperationNotPermitted(f"Subject {subject} is in read-only mode")
+
+    async def parse_stored(self, version: Version) -> ParsedSchema:
+        """A registered schema, read with what it refers to."""
+        content = version.content
+        return await self.parser.parse(
+            content.schema_type,
+            content.text,
+            resolve(self.view, version.subject, content.references),
+            references=content.references,
+            validate_new=False,
+            metadata=content.metadata,
+            rule_set=content.rule_set,
+        )
+
+
+class SchemaRegistry:
+    """Questions and registration. Every method may raise RegistryError or SchemaError."""
+
+    def __init__(self, core: RegistryCore) -> None:
+        self.core = core
+        self._issued: dict[str, int] = {}
+
+    @property
+    def view(self) -> View:
+        return self.core.view
+
+    # --- questions -------------------------------------------------------------------------------------------------
+
+    def subjects(
+        self, prefix: str = contexts.WILDCARD, *, deleted: bool = False, deleted_only: bool = False
+    ) -> list[str]:
+        """Sorted names. prefix: of the qualified name; after `:*:` of the unqualified one, in every context."""
+        found = []
+        for name, context in self.view.contexts.items():
+            wanted = _prefix_in(prefix, name)
+            if wanted is None:
+                continue
+            for subject, versions in context.subjects.items():
+                if wanted and not subject.startswith(wanted):
+                    continue
+                is_live = any(not one.is_deleted for one in versions.values())
+                if not is_live if deleted_only else is_live or deleted:
+                    found.append(subject)
+        return sorted(found)
+
+    def versions(self, subject: str, *, deleted: bool = False, deleted_only: bool = False) -> list[Version]:
+        """Ascending. Raises SubjectNotFound."""
+        subject = self.core.subject(subject)
+        versions = sorted(self.view.versions(subject).values(), key=lambda one: one.version)
+        if not any(deleted or deleted_only or not one.is_deleted for one in versions):
+            raise SubjectNotFound(subject)
+        if deleted_only:
+            return [one for one in versions if one.is_deleted]
+        return [one for one in versions if deleted or not one.is_deleted]
+
+    def version(self, subject: str, number: int, *, deleted: bool = False) -> Version:
+        """number LATEST: the highest live one. A subject of the default context may be met in another one.
+
+        Raises SubjectNotFound, VersionNotFound.
+        """
+        subject = self.core.subject(subject)
+        found = self._version(subject, number, deleted=deleted)
+        context, name = split(subject)
+        if found is None and context == DEFAULT_CONTEXT:
+            others = (
+                self._version(qualify(other, name), number, deleted=deleted) for other in list(self.view.contexts)
+            )
+            found = next((one for one in others if one is not None), None)
+        if found is not None:
+            return found
+        if not any(deleted or not one.is_deleted for one in self.view.versions(subject).values()):
+            raise SubjectNotFound(subject)
+        raise VersionNotFound(number)
+
+    def _version(self, subject: str, number: int, *, deleted: bool) -> Version | None:
+        if number == LATEST:
+            return self.view.latest(subject)
+        found = self.view.versions(subject).get(number)
+        return found if found is not None and (deleted or not found.is_deleted) else None
+
+    def content_by_id(self, schema_id: int, subject: str | None = None) -> tuple[str, Content] | None:
+        """The context and the schema of an id: in subject's context first, then where a subject of that name has it."""
+        context_name, name = split(contexts.normalize(subject or ""))
+        content = self.view.context(context_name).by_id.get(schema_id)
+        if not name or context_name != DEFAULT_CONTEXT or (content and _is_used(content, schema_id, name)):
+            return None if content is None else (context_name, content)
+        for other in self.view.contexts.values():
+            elsewhere = other.by_id.get(schema_id)
+            if elsewhere is not None and _is_used(elsewhere, schema_id, qualify(other.name, name)):
+                return other.name, elsewhere
+        return None if content is None else (context_name, content)
+
+    def uses_of_id(self, schema_id: int, subject: str | None = None, *, deleted: bool = False) -> list[Version] | None:
+        """The versions that have an id, by subject and version; None for an unknown id."""
+        found = self.content_by_id(schema_id, subject)
+        if found is None:
+            return None
+        context, content = found
+        name = split(contexts.normalize(subject or "")).subject
+        return sorted(
+            (
+                use
+                for use in content.uses.values()
+                if use.id == schema_id
+                and context_of(use.subject) == context
+                and (deleted or not use.is_deleted)
+                and (not name or use.subject == qualify(context, name))
+            ),
+            key=lambda use: (use.subject, use.version),
+        )
+
+    def latest_with(self, subject: str, properties: Mapping[str, str], *, deleted: bool = False) -> Version | None:
+        """The highest version whose metadata has all these properties. Raises SubjectNotFound."""
+        for one in reversed(self.versions(subject, deleted=deleted)):
+            metadata = one.content.metadata
+            if metadata is not None and properties.items() <= metadata.properties.items():
+                return one
+        return None
+
+    async def lookup(
+        self, subject: str, schema: NewSchema, *, normalize: bool = False, deleted: bool = False
+    ) -> Version | None:
+        """The version of the subject that has this content."""
+        subject = self.core.subject(subject)
+        if not schema.text or schema.text.isspace():
+            return None
+        normalize = normalize or bool(self.core.config(subject).normalize)
+        parsed = await self._parse(subject, schema, validate_new=False, normalize=normalize)
+        return await self._find(subject, parsed, deleted=deleted)
+
+    # --- compatibility ---------------------------------------------------------------------------------------------
+
+    async def incompatibilities(
+        self, subject: str, schema: NewSchema, number: int | None, *, normalize: bool = False
+    ) -> list[str]:
+        """Why a schema could not be registered now; number: against this version alone, None: as the level says.
+
+        Raises VersionNotFound for a number that is not there; there is no LATEST of an empty subject to disagree with.
+        """
+        subject = self.core.subject(subject)
+        if number is None:
+            previous = self.view.live(subject)
+        else:
+            found = self._version(subject, number, deleted=False)
+            if found is None and number != LATEST:
+                raise VersionNotFound(number)
+            previous = [] if found is None else [found]
+        normalize = normalize or bool(self.core.config(subject).normalize)
+        parsed = await self._parse(subject, schema, validate_new=True, normalize=normalize)
+        return await self._incompatibilities(subject, parsed, previous)
+
+    async def _incompatibilities(self, subject: str, new: ParsedSchema, previous: Sequence[Version]) -> list[str]:
+        config = self.core.config(subject)
+        level = CompatibilityLevel(config.compatibility_level or CompatibilityLevel.BACKWARD)
+        if level is CompatibilityLevel.NONE:
+            return []
+        group = config.compatibility_group
+        if group:
+            previous = [
+                one for one in previous if _property(one.content.metadata, group) == _property(new.metadata, group)
+            ]
+        if not level.is_transitive:
+            previous = previous[-1:]
+        is_lenient = config.compatibility_policy == CompatibilityPolicy.LENIENT
+        policy = CompatibilityPolicy.LENIENT if is_lenient else CompatibilityPolicy.STRICT
+        older = [await self.core.parse_stored(one) for one in previous]
+        chars = len(new.canonical) + sum(len(one.canonical) for one in older)
+
+        def judge() -> list[str]:
+            if not check(level, new, older, policy=policy):
+                return []
+            for one, parsed in zip(reversed(previous), reversed(older), strict=True):
+                if found := check(level, new, [parsed], policy=policy):
+                    return [
+                        *map(str, found),
+                        f"{{oldSchemaVersion: {one.version}}}",
+                        f"{{oldSchema: '{parsed.canonical}'}}",
+                        f"{{validateFields: '{str(bool(config.validate_fields)).lower()}', compatibility: '{level}'}}",
+                    ]
+            return []
+
+        return await self.core.parser.off_loop(judge, chars)
+
+    # --- registration ----------------------------------------------------------------------------------------------
+
+    async def find_registered(self, subject: str, schema: NewSchema, *, normalize: bool = False) -> Version | None:
+        """The live version that a registration would be answered with without a write; may miss one that is there."""
+        subject = self.core.subject(subject)
+        if (
+            schema.version
+            or subject not in self.view.context(context_of(subject)).subjects
+            or self._has_defaults(subject)
+        ):
+            return None
+        found = await self.lookup(subject, schema, normalize=normalize)
+        return found if found is not None and schema.id in (None, found.id) else None
+
+    async def register(self, subject: str, schema: NewSchema, *, normalize: bool = False) -> Version:
+        """Give a schema its id and version, or find those it has."""
+        subject = self.core.subject(subject)
+        contexts.check_subject(subject)
+        if schema.rule_set is not None:
+            validate_rules(schema.rule_set)
+        found = await self.find_registered(subject, schema, normalize=normalize)
+        if found is not None:
+            return found
+        async with self.core.gate.beside(("subject", subject)):
+            return await self._register(subject, schema, normalize)
+
+    async def _register(self, subject: str, schema: NewSchema, normalize: bool) -> Version:
+        mode = self._check_mode(subject, schema)
+        config = self.core.config(subject)
+        live = self.view.live(subject)
+        if mode is not Mode.IMPORT:
+            schema = self._populated(subject, schema, live[-1] if live else None, config)
+        validate = config.validate_new_schemas
+        parsed = await self._parse(
+            subject,
+            schema,
+            validate_new=schema.id is None
+            and (self.core.settings.schema_validate_new_schemas if validate is None else validate),
+            normalize=normalize or bool(config.normalize),
+        )
+        async with self.core.gate.locked(("content", context_of(subject), parsed.guid)):
+            if not schema.version:
+                found = await self._find(subject, parsed)
+                if found is not None and schema.id in (None, found.id):
+                    return found
+            if mode is not Mode.IMPORT:
+                reasons = await self._incompatibilities(subject, parsed, self.view.live(subject))
+                if reasons:
+                    raise IncompatibleSchema(subject, "[" + ", ".join(reasons) + "]")
+            return await self._write(subject, schema, parsed, mode)
+
+    def _check_mode(self, subject: str, schema: NewSchema) -> Mode:
+        self.core.refuse_read_only(subject)
+        mode = self.core.mode(subject)
+        if schema.id is not None and mode is not Mode.IMPORT:
+            raise OperationNotPermitted(f"Subject {subject} is not in import mode")
+        if schema.id is None and mode is not Mode.READWRITE:
+            raise OperationNotPermitted(f"Subject {subject} is not in read-write mode")
+        return mode
+
+    async def _write(self, subject: str, schema: NewSchema, parsed: ParsedSchema, mode: Mode) -> Version:
+        # No await between here and the append: ids are given out one after the other.
+        guid = parsed.guid.bytes
+        context = self.view.context(context_of(subject))
+        versions = self.view.versions(subject)
+        number = max(versions, default=0) + 1
+        if schema.version > 0:
+            if schema.version != number and mode is not Mode.IMPORT:
+                raise InvalidSchema("Version is not one more than previous version")
+            number = schema.version
+        schema_id = context.ids.get(guid) if schema.id is None else schema.id
+        if schema_id is None:
+            schema_id = max(context.id_max, self._issued.get(context.name, 0)) + 1
+            if schema_id > ID_MAX:
+                raise StoreFailed(message=f"The ids of context {context.name} are used up")
+        elif (other := context.by_id.get(schema_id)) is not None and other.guid != guid:
+            raise OperationNotPermitted(f"Overwrite new schema with id {schema_id} is not permitted.")
+        self._issued[context.name] = max(schema_id, self._issued.get(context.name, 0))
+        value = SchemaValue(
+            subject=subject,
+            version=number,
+            id=schema_id,
+            schema_type=None if parsed.schema_type is SchemaType.AVRO else parsed.schema_type.value,
+            references=from_references(parsed.references),
+            metadata=from_metadata(parsed.metadata),
+            rule_set=from_rule_set(parsed.rule_set),
+            schema=parsed.canonical,
+        )
+        records: list[Record] = []
+        if context.name not in (DEFAULT_CONTEXT, GLOBAL_CONTEXT) and not context.is_recorded:
+            records.append(context_record(context.name))
+        records += [  # soft-deleted before with the same id: superseded by this version
+            schema_tombstone(subject, one.version)
+            for one in versions.values()
+            if one.is_deleted
+            and one.id == schema_id
+            and one.version < number
+            and not self.view.referrers(subject, one.version)
+        ]
+        await self.core.store.write([*records, schema_record(value)])
+        written = self.view.versions(subject).get(number)
+        if written is not None and written.content.guid == guid:
+            return written
+        content = Content(
+            guid, parsed.schema_type.value, parsed.canonical, parsed.references, parsed.metadata, parsed.rule_set
+        )
+        return Version(subject, number, schema_id, content, is_deleted=False, timestamp_ms=0)
+
+    def _has_defaults(self, subject: str) -> bool:
+        config = self.core.config(subject)
+        return any(
+            part is not None
+            for part in (
+                config.default_metadata,
+                config.override_metadata,
+                config.default_rule_set,
+                config.override_rule_set,
+            )
+        )
+
+    def _populated(self, subject: str, schema: NewSchema, previous: Version | None, config: ConfigJson) -> NewSchema:
+        """What the client left out, from the version before; then the config's defaults below and overrides above."""
+        if not schema.text or schema.text.isspace():
+            if previous is None:
+                raise InvalidSchema("Empty schema")
+            content = previous.content
+            schema = replace(schema, text=content.text, schema_type=content.schema_type, references=content.references)
+        metadata = schema.metadata or (previous.content.metadata if previous else None)
+        rule_set = schema.rule_set or (previous.content.rule_set if previous else None)
+        metadata = merge_metadata(
+            merge_metadata(to_metadata(config.default_metadata), metadata), to_metadata(config.override_metadata)
+        )
+        rule_set = merge_rule_sets(
+            merge_rule_sets(to_rule_set(config.default_rule_set), rule_set), to_rule_set(config.override_rule_set)
+        )
+        if schema.version or (metadata is not None and VERSION_PROPERTY in metadata.properties):
+            number = max(self.view.versions(subject), default=0) + 1
+            metadata = merge_metadata(metadata, Metadata(properties={VERSION_PROPERTY: str(number)}))
+        return replace(schema, metadata=metadata, rule_set=rule_set)
+
+    # --- content ---------------------------------------------------------------------------------------------------
+
+    async def _parse(self, subject: str, schema: NewSchema, *, validate_new: bool, normalize: bool) -> ParsedSchema:
+        if not schema.text or schema.text.isspace():
+            raise InvalidSchema("Empty schema")
+        references = tuple(self._numbered(subject, one) for one in schema.references)
+        parsed = await self.core.parser.parse(
+            schema.schema_type,
+            schema.text,
+            resolve(self.view, subject, references),
+            references=references,
+            validate_new=validate_new,
+            metadata=schema.metadata,
+            rule_set=schema.rule_set,
+        )
+        if normalize:
+            parsed = await self.core.parser.off_loop(parsed.normalized, len(parsed.canonical))
+        return parsed
+
+    def _numbered(self, subject: str, reference: Reference) -> Reference:
+        """A reference to the latest version (-1) is stored as the version that is."""
+        if reference.version != LATEST:
+            return reference
+        return replace(reference, version=find_referenced(self.view, subject, reference).version)
+
+    async def _find(self, subject: str, parsed: ParsedSchema, *, deleted: bool = False) -> Version | None:
+        """By content; then as one that was registered with references which are resolved here, or with its version."""
+        found = self.view.find(subject, parsed.guid.bytes, deleted=deleted)
+        if found is not None:
+            return found
+        for one in sorted(self.view.versions(subject).values(), key=lambda one: -one.version):
+            if one.is_deleted and not deleted:
+                continue
+            content = one.content
+            if content.references and not parsed.references and content.schema_type == parsed.schema_type:
+                stored = await self.core.parse_stored(one)
+                if stored.formatted("resolved") == parsed.formatted("resolved"):
+                    return one
+            if _property(content.metadata, VERSION_PROPERTY) and _guid_without_version(content) == parsed.guid.bytes:
+                return one
+        return None
+
+
+def _guid_without_version(content: Content) -> bytes:
+    metadata = content.metadata
+    assert metadata is not None
+    properties = {key: value for key, value in metadata.properties.items() if key != VERSION_PROPERTY}
+    left = replace(metadata, properties=properties) if properties or metadata.tags or metadata.sensitive else None
+    return schema_guid(content.text, content.references, left, content.rule_set).bytes
+
+
+def _property(metadata: Metadata | None, key: str) -> str | None:
+    return None if metadata is None else metadata.properties.get(key)
+
+
+def _is_used(content: Content, schema_id: int, subject: str) -> bool:
+    return any(use.subject == subject and use.id == schema_id for use in content.uses.values())
+
+
+def _prefix_in(prefix: str, context: str) -> str | None:
+    """What a subject of a context must begin with, '' for anything, None for nothing."""
+    if prefix.startswith(contexts.WILDCARD):
+        unqualified = prefix.removeprefix(contexts.WILDCARD)
+        return qualify(context, unqualified) if unqualified else ""
+    wanted = split(prefix)
+    if prefix.startswith(":.") and wanted.context == context:
+        return qualify(context, wanted.subject) if wanted.subject else ""
+    return None if prefix.startswith(":.:") else prefix
