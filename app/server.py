@@ -125,9 +125,10 @@ def _stop_on_signals(stop: asyncio.Event, server: _Server, runtime: Runtime) -> 
         stop.set()
         server.should_exit = True
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves it
-            loop.add_signal_handler(number, on_signal, number)
+    # Shells start background jobs with SIGINT ignored, and who sends it all the same means it. nohup means SIGHUP.
+    is_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    for number in (signal.SIGINT, signal.SIGTERM, *(() if is_nohup else (signal.SIGHUP,))):
+        loop.add_signal_handler(number, on_signal, number)
 
 
 def _uvicorn_config(application: Application, settings: Settings) -> uvicorn.Config:

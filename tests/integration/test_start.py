@@ -190,6 +190,21 @@ def test_ctrl_c_stops_cleanly(tmp_path: Path) -> None:
     assert "Traceback" not in running.log()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_background_job_still_hears_sigint_and_nohup_means_what_it_says(tmp_path: Path, number: int) -> None:
+    before = signal.signal(number, signal.SIG_IGN)  # children inherit that
+    try:
+        running = start_platform(tmp_path / "data")
+    finally:
+        signal.signal(number, before)
+    running.process.send_signal(number)
+    if number == signal.SIGHUP:
+        assert httpx.get(f"{running.http}/topics").status_code == 200
+        running.process.send_signal(signal.SIGTERM)
+    assert running.process.wait(timeout=20) == 0
+    assert not psutil.pid_exists(running.broker_pid)
+
+
 def test_stop_while_a_client_hangs_on_still_ends(tmp_path: Path) -> None:
     running = start_platform(tmp_path / "data")
     host, _, port = running.http.removeprefix("http://").partition(":")
