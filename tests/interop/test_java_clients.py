@@ -1,12 +1,15 @@
 """Apache Kafka's own Java clients and tools against our broker, unchanged."""
 
 import re
+import threading
 from pathlib import Path
 
 import pytest
+from confluent_kafka import ConsumerGroupState
+from confluent_kafka.admin import AdminClient
 
 from caudal.testing import Broker
-from tests.conftest import JavaTools
+from tests.conftest import JavaTools, wait_until
 
 pytestmark = pytest.mark.java
 
@@ -49,6 +52,44 @@ def test_the_consumer_protocol_of_kip_848(java_tools: JavaTools, broker: Broker)
     assert len(re.findall(r"moderns\s+kip848\s+\d\s+\d+\s+\d+\s+0\b", described)) == 3, described
     deleted = java_tools.run("consumer-groups", *where, "--delete", "--group", "moderns").stdout
     assert "successful" in deleted
+
+
+def test_two_console_consumers_share_a_group(java_tools: JavaTools, broker: Broker) -> None:
+    broker.create_topic("shared", partitions=4)
+    where = ("--bootstrap-server", broker.bootstrap_servers, "--topic", "shared", "--group", "sharers")
+    members = [java_tools.popen("console-consumer", *where, "--from-beginning") for _ in range(2)]
+    seen: list[list[str]] = [[], []]
+
+    def collect(index: int) -> None:
+        stdout = members[index].stdout
+        assert stdout is not None
+        seen[index].extend(line.strip() for line in stdout)
+
+    readers = [threading.Thread(target=collect, args=(index,)) for index in range(2)]
+    for reader in readers:
+        reader.start()
+    try:
+        admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
+
+        def is_shared() -> bool:
+            group = admin.describe_consumer_groups(["sharers"])["sharers"].result(10)
+            shares = [len(member.assignment.topic_partitions) for member in group.members]
+            return group.state is ConsumerGroupState.STABLE and shares == [2, 2]
+
+        wait_until(is_shared, timeout=60, step=0.3, what="the second member has its half")
+        produce(
+            java_tools, broker, "shared", [f"k{number}:v{number}" for number in range(400)],
+            *("--reader-property", "parse.key=true", "--reader-property", "key.separator=:"),
+        )  # fmt: skip
+        wait_until(lambda: sum(map(len, seen)) >= 400, timeout=30, what="all records are read")
+    finally:
+        for reader, member in zip(readers, members, strict=True):
+            member.terminate()
+            member.wait(timeout=20)
+            reader.join(timeout=10)
+    assert sorted(seen[0] + seen[1]) == sorted(f"v{number}" for number in range(400)), "each record once"
+    assert seen[0], "the first member got nothing"
+    assert seen[1], "the second member got nothing"
 
 
 def test_perf_tools_run_with_acks_all_and_idempotence(java_tools: JavaTools, broker: Broker) -> None:
