@@ -50,9 +50,11 @@ _read: dict[str, Any] = {"at": None, "lines": []}
 
 def _orders(orders: Path) -> list[str]:
     try:
-        changed = os.stat(orders).st_mtime_ns
+        status = os.stat(orders)
     except FileNotFoundError:
         return []
+    # Two orders may come within one tick of the file system's clock.
+    changed = (status.st_mtime_ns, status.st_ino, status.st_size)
     if changed != _read["at"]:
         fd = _real["open"](orders, os.O_RDONLY)
         _read["lines"] = _real["pread"](fd, 10_000, 0).decode().splitlines()
