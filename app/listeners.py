@@ -32,6 +32,7 @@ class Listener:
 
     surface: Surface
     socket: socket.socket
+    is_tls: bool = False
 
     @property
     def port(self) -> int:
@@ -46,7 +47,8 @@ class Listener:
             host = "127.0.0.1"
         elif host == "::":
             host = "::1"
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        scheme = "https" if self.is_tls else "http"
+        return f"{scheme}://[{host}]:{self.port}" if ":" in host else f"{scheme}://{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +81,25 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def host_of(surface: Surface, settings: Settings) -> str:
+    """The address that a surface's own port listens on."""
+    return (settings.rest.host if surface is Surface.REST else "") or settings.http.host
+
+
 def bind(settings: Settings) -> Listeners:
     """Bind every HTTP socket at once, so that a taken port fails in the first second.
 
-    The main port must be free; a conventional port that is taken is only reported.
+    The main port must be free; a conventional port that is taken is only reported, unless it is one for strangers.
     """
     main = Listener(Surface.ALL, _bind_main(settings))
     bound, taken = [main], []
     for surface, port in _conventional_ports(settings):
         try:
-            bound.append(Listener(surface, _bind(settings.http.host, 0 if settings.http.port == 0 else port)))
-        except OSError:
+            sock = _bind(host_of(surface, settings), 0 if settings.http.port == 0 else port)
+            bound.append(Listener(surface, sock, is_tls=surface is Surface.REST and settings.rest.is_https))
+        except OSError as error:
+            if surface is Surface.REST and (settings.rest.host or settings.rest.is_https):
+                raise StartError(f"cannot open the REST Proxy's port {port}: {error.strerror}.") from error
             taken.append((surface, port))
     return Listeners(tuple(bound), tuple(taken))
 

@@ -31,6 +31,7 @@ from app.metrics.history import History
 from app.metrics.sampler import Sampler
 from app.metrics.store import SqlHistoryStore
 from app.registry.settings import RegistrySettings
+from app.rest.access.open_gate import with_gate
 from app.rest.app import create_rest
 from app.rest.settings import RestSettings
 from app.settings import Settings
@@ -199,7 +200,7 @@ class Runtime:
             (ClusterAccess(settings.control_center.cluster_name, self.sampler, admin, producer),),
             self.clock,
         )
-        self.rest = rest
+        self.rest = with_gate(rest, settings.rest, self.clock)
 
 
 def _rest_settings(settings: Settings) -> RestSettings:

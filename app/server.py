@@ -6,15 +6,19 @@ import json
 import logging
 import os
 import signal
+import socket
+import ssl
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
 
 import uvicorn
 
 from app.data_directory import DataDirectory
 from app.errors import StartError
-from app.listeners import Listeners, Surface, bind, is_loopback
+from app.http.connection import ConnectionLimits, protocol_class
+from app.listeners import Listeners, Surface, bind, host_of, is_loopback
 from app.main import Application
 from app.runtime import Runtime
 from app.settings import Settings
@@ -42,6 +46,10 @@ class _Server(uvicorn.Server):
         yield
 
 
+_Servers: TypeAlias = list[tuple[_Server, list[socket.socket]]]
+"""Each with the sockets that it accepts on."""
+
+
 async def serve(settings: Settings, *, ready_json: bool = False) -> int:
     """Run until SIGINT, SIGTERM or SIGHUP; returns the exit code. Raises StartError when it cannot start."""
     started = time.monotonic()
@@ -60,12 +68,12 @@ async def serve(settings: Settings, *, ready_json: bool = False) -> int:
         data.open()
         registry_url = listeners.url(Surface.SCHEMA_REGISTRY)
         runtime = Runtime(settings, data, registry_url=registry_url, on_fatal=on_fatal)
-        server = _Server(_uvicorn_config(Application(runtime, listeners.surface_by_port()), settings))
-        _stop_on_signals(stop, server, runtime)
+        servers = _servers(Application(runtime, listeners.surface_by_port()), settings, listeners)
+        _stop_on_signals(stop, [server for server, _ in servers], runtime)
         try:
             await _start(runtime, stop)
             if not stop.is_set():
-                await _serve_until(stop, server, listeners, lambda: _announce(runtime, listeners, started, ready_json))
+                await _serve_until(stop, servers, lambda: _announce(runtime, listeners, started, ready_json))
         finally:
             await runtime.stop()
     finally:
@@ -90,21 +98,20 @@ async def _start(runtime: Runtime, stop: asyncio.Event) -> None:
         starting.result()
 
 
-async def _serve_until(
-    stop: asyncio.Event, server: _Server, listeners: Listeners, announce: Callable[[], None]
-) -> None:
-    serving = asyncio.create_task(server.serve(sockets=[listener.socket for listener in listeners.all]))
-    while not server.started and not serving.done():
+async def _serve_until(stop: asyncio.Event, servers: _Servers, announce: Callable[[], None]) -> None:
+    serving = [asyncio.create_task(server.serve(sockets=sockets)) for server, sockets in servers]
+    while not all(server.started for server, _ in servers) and not any(task.done() for task in serving):
         await asyncio.sleep(0.005)
     announce()
     stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({*serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
-    server.should_exit = True
-    await serving
+    for server, _ in servers:
+        server.should_exit = True
+    await asyncio.gather(*serving)
 
 
-def _stop_on_signals(stop: asyncio.Event, server: _Server, runtime: Runtime) -> None:
+def _stop_on_signals(stop: asyncio.Event, servers: Sequence[_Server], runtime: Runtime) -> None:
     """The first signal stops in order, a second one at once.
 
     A process manager may signal the group and make may pass the same signal on: what comes within ECHO_S is no second.
@@ -123,7 +130,8 @@ def _stop_on_signals(stop: asyncio.Event, server: _Server, runtime: Runtime) -> 
             os._exit(130 if number is signal.SIGINT else 143)
         first_at = loop.time()
         stop.set()
-        server.should_exit = True
+        for server in servers:
+            server.should_exit = True
 
     # Shells start background jobs with SIGINT ignored, and who sends it all the same means it. nohup means SIGHUP.
     is_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
@@ -131,10 +139,56 @@ def _stop_on_signals(stop: asyncio.Event, server: _Server, runtime: Runtime) -> 
         loop.add_signal_handler(number, on_signal, number)
 
 
-def _uvicorn_config(application: Application, settings: Settings) -> uvicorn.Config:
+def _servers(application: Application, settings: Settings, listeners: Listeners) -> _Servers:
+    """A server for the plain sockets and, with certificates, one for those with TLS. Raises StartError."""
+    limits = ConnectionLimits(
+        head_timeout_s=settings.http.head_timeout_s,
+        unread_timeout_s=settings.http.unread_timeout_s,
+        per_address_max=settings.http.connections_per_address_max,
+    )
+    servers = []
+    for is_tls in (False, True):
+        sockets = [listener.socket for listener in listeners.all if listener.is_tls is is_tls]
+        if sockets:
+            config = _uvicorn_config(application, settings, limits)
+            config.load()
+            config.ssl = _tls_context(settings) if is_tls else None
+            servers.append((_Server(config), sockets))
+    return servers
+
+
+def _tls_context(settings: Settings) -> ssl.SSLContext:
+    """The REST Proxy's, with certificates read anew when their files change. Raises StartError."""
+    from broker.config_error import ConfigError
+    from broker.security.tls import TlsContexts, TlsSettings
+
+    rest = settings.rest
+    try:
+        return TlsContexts(
+            TlsSettings(
+                listener_name="rest",
+                keystore_type="PEM",
+                keystore_location=rest.ssl_keystore_location,
+                certificate_chain="",
+                private_key="",
+                key_password=rest.ssl_key_password,
+                truststore_type="PEM",
+                truststore_location=rest.ssl_truststore_location,
+                trusted_certificates="",
+                client_auth=rest.ssl_client_authentication.lower(),
+                protocols=("TLSv1.2", "TLSv1.3"),
+                cipher_suites="",
+                principal_mapping_rules="DEFAULT",
+            )
+        ).context
+    except ConfigError as error:
+        raise StartError(f"{error}. Check the settings rest.ssl_….") from error
+
+
+def _uvicorn_config(application: Application, settings: Settings, limits: ConnectionLimits) -> uvicorn.Config:
     return uvicorn.Config(
         application,
-        http="httptools",
+        http=protocol_class(limits),
         ws="none",
         lifespan="off",
         log_config=None,
@@ -159,6 +213,14 @@ def _configure_logging() -> None:
 
 
 def _check_exposure(settings: Settings) -> None:
+    rest_host = host_of(Surface.REST, settings)
+    if rest_host != settings.http.host and not (
+        is_loopback(rest_host) or settings.rest.users_file or settings.insecure
+    ):
+        raise StartError(
+            f"refused to open the REST Proxy to {rest_host}: everyone who reaches it could read and change everything. "
+            "Name its users with rest.users_file, or add --insecure if that is what you want."
+        )
     if not is_loopback(settings.http.host) and not settings.insecure:
         raise StartError(
             f"refused to listen on {settings.http.host}: there is no authentication yet, so everyone who reaches this "
@@ -191,6 +253,10 @@ def _banner(runtime: Runtime, listeners: Listeners, seconds: float) -> str:
     ]
     for surface, port in listeners.taken_ports:
         lines.append(f"  Port {port} is taken by another program: {surface.value} answers on {main} only.")
+    rest_settings = runtime.settings.rest
+    is_rest_exposed = not is_loopback(host_of(Surface.REST, runtime.settings))
+    if is_rest_exposed and rest_settings.users_file and not rest_settings.is_https:
+        lines.append("  WARNING: passwords reach the REST Proxy unencrypted; set rest.ssl_keystore_location.")
     if runtime.settings.insecure and not is_loopback(runtime.settings.http.host):
         lines.append("  WARNING: everyone who reaches this machine can read and change everything (--insecure).")
     lines.append("  Ctrl-C stops it. For some life in it, in another terminal: caudal demo")

@@ -35,6 +35,11 @@ class HttpSettings(Section):
         "(8081 Schema Registry, 8082 REST Proxy, 9021 Control Center).",
     )
     stop_timeout_s: float = Field(10.0, gt=0, description="Seconds that running requests have to end at stop.")
+    head_timeout_s: float = Field(30.0, gt=0, description="Seconds in which a request's headers must have come.")
+    unread_timeout_s: float = Field(
+        30.0, gt=0, description="Seconds after which a client that reads nothing of its answer is left."
+    )
+    connections_per_address_max: int = Field(0, ge=0, description="Connections of one address; 0 is no limit.")
 
 
 class KafkaSettings(Section):
@@ -52,6 +57,31 @@ class RestSettings(Section):
     """The REST Proxy; the long names are those of Confluent's, with underscores."""
 
     port: int = Field(8082, ge=1, le=65535, description="Conventional port of the REST Proxy.")
+    host: str = Field(
+        "", description="Address of that port; empty is http.host. Others may reach it once authentication is on."
+    )
+    users_file: str = Field(
+        "", description="File of users and what each may do; naming one turns authentication on (docs/rest-proxy.md)."
+    )
+    ssl_keystore_location: str = Field(
+        "", description="PEM file with private key and certificate chain; naming one makes the port HTTPS."
+    )
+    ssl_key_password: str = Field("", description="Password of that private key.")
+    ssl_truststore_location: str = Field("", description="PEM file of those who sign clients' certificates.")
+    ssl_client_authentication: str = Field(
+        "NONE", pattern="^(NONE|REQUESTED|REQUIRED)$", description="Whether clients show a certificate."
+    )
+    rate_limit_requests_per_s: float = Field(
+        0, ge=0, description="Requests a second of one user, or of one address without authentication; 0 is no limit."
+    )
+    access_control_allow_origin: str = Field(
+        "", description="Origins whose pages may call the proxy, separated by commas, or *; empty turns CORS off."
+    )
+    access_control_allow_methods: str = Field("GET,POST,HEAD", description="Methods that such pages may use.")
+    access_control_allow_headers: str = Field(
+        "X-Requested-With,Content-Type,Accept,Origin", description="Headers that such pages may send."
+    )
+    access_control_expose_headers: str = Field("", description="Headers of answers that such pages may read.")
     consumer_instance_timeout_ms: int = Field(
         300_000, gt=0, description="A consumer instance without a request for this long is removed."
     )
@@ -59,6 +89,10 @@ class RestSettings(Section):
     consumer_request_max_bytes: int = Field(67_108_864, gt=0, description="Most bytes of records in one answer.")
     consumer_instances_max: int = Field(1_000, gt=0, description="Most consumer instances at one time.")
     request_max_bytes: int = Field(104_857_600, gt=0, description="Largest request body, after decompression.")
+
+    @property
+    def is_https(self) -> bool:
+        return bool(self.ssl_keystore_location)
 
 
 class SchemaRegistrySettings(Section):

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
+from broker.config_error import ConfigError as ConfigError
 from broker.metadata.broker_configs import KAFKA_BROKER_CONFIGS, BrokerConfigDefinition, ConfigType
 
 AUTHORIZER_CONFIGS: Final = {
@@ -148,10 +149,6 @@ _AT_LEAST: Final = {
 }
 
 _INTEGER_BITS: Final = {ConfigType.SHORT: 16, ConfigType.INT: 32, ConfigType.LONG: 64}
-
-
-class ConfigError(ValueError):
-    """A setting that cannot be used; the message names it, its value and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)

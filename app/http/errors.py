@@ -29,6 +29,12 @@ class MalformedJson(BadRequest):
     """No JSON at all, so that nothing after it can be told apart either."""
 
 
+class RequestTimeout(HttpError):
+    """The client stopped in the middle of its request, or held a connection for longer than allowed."""
+
+    status, error_code, default_message = 408, 408, "Request Timeout"
+
+
 class NotFound(HttpError):
     status, error_code, default_message = 404, 404, "HTTP 404 Not Found"
 

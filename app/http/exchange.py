@@ -13,12 +13,13 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
 
-from app.http.errors import BadRequest, PayloadTooLarge, UnsupportedMediaType
+from app.http.errors import BadRequest, PayloadTooLarge, RequestTimeout, UnsupportedMediaType
 
 GZIP_WINDOW_BITS = 31  # zlib's way to say gzip, header and trailer included
 GZIP_LEVEL = 1
 INFLATED_CHUNK_BYTES = 1 << 20  # the loop gets its turn after this much
 COMPRESS_IN_THREAD_MIN_BYTES = 1 << 18
+BODY_IDLE_SECONDS = 30.0  # idle time of the original's connections
 
 
 class ExchangeSettings(Protocol):
@@ -89,23 +90,32 @@ class Request(Generic[C]):
         return self.headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in self.headers
 
     async def body(self) -> bytes:
-        """The whole body, decompressed. Raises PayloadTooLarge, BadRequest, ClientDisconnected."""
+        """The whole body, decompressed.
+
+        Raises PayloadTooLarge, BadRequest, ClientDisconnected, and RequestTimeout when nothing more of it comes.
+        """
         bytes_max = self.context.settings.request_max_bytes
         if int(self.headers.get(b"content-length", b"0")) > bytes_max:
             raise _too_large(bytes_max)
-        if b"content-encoding" not in self.headers:
-            message = await self._receive()
-            if message["type"] == "http.request" and not message.get("more_body"):
-                return _bounded(message.get("body", b""), bytes_max)
-            first = _body_of(message)
-        else:
-            first = b""
-        parts, size = [first], len(first)
-        async for chunk in self.chunks():
-            size += len(chunk)
-            if size > bytes_max:
-                raise _too_large(bytes_max)
-            parts.append(chunk)
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(BODY_IDLE_SECONDS) as idle:
+                if b"content-encoding" not in self.headers:
+                    message = await self._receive()
+                    if message["type"] == "http.request" and not message.get("more_body"):
+                        return _bounded(message.get("body", b""), bytes_max)
+                    first = _body_of(message)
+                else:
+                    first = b""
+                parts, size = [first], len(first)
+                async for chunk in self.chunks():
+                    idle.reschedule(loop.time() + BODY_IDLE_SECONDS)
+                    size += len(chunk)
+                    if size > bytes_max:
+                        raise _too_large(bytes_max)
+                    parts.append(chunk)
+        except TimeoutError:
+            raise RequestTimeout("The rest of the request's body did not arrive in time") from None
         return b"".join(parts)
 
     async def chunks(self) -> AsyncIterator[bytes]:

@@ -58,6 +58,8 @@ class ConsumerConfig:
     """What an instance is created with; name None gives it one of its own."""
 
     name: str | None = None
+    owner: str = ""
+    """The user who made it, '' without authentication; nobody else may use it."""
     embedded: EmbeddedFormat = EmbeddedFormat.BINARY
     offset_reset: OffsetReset = OffsetReset.LATEST
     auto_commit: bool = True

@@ -11,6 +11,7 @@ from app.http.errors import (
     NotAcceptable,
     NotFound,
     PayloadTooLarge,
+    RequestTimeout,
     UnsupportedMediaType,
 )
 from app.http.errors import HttpError as RestError
@@ -51,6 +52,7 @@ __all__ = [
     "NotAcceptable",
     "NotFound",
     "PayloadTooLarge",
+    "RequestTimeout",
     "RestError",
     "UnsupportedMediaType",
 ]
@@ -99,13 +101,6 @@ class GroupNotFound(RestError):
 class ConsumerFormatMismatch(RestError):
     status, error_code = 406, 40601
     default_message = "The asked format is not the one that this consumer instance was created with."
-
-
-class RequestTimeout(RestError):
-    """A streaming connection was open for longer than allowed."""
-
-    status, error_code = 408, 408
-    default_message = "Streaming connection open for longer than allowed"
 
 
 class SerializationFailed(RestError):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from broker.config import ConfigError
+from broker.config_error import ConfigError
 from broker.security.principal_mapping import PrincipalMapping
 
 log = logging.getLogger("broker.security")

@@ -10,11 +10,14 @@ import msgspec
 from app.http.json_body import answer, decode, no_content
 from app.http.routing import Routes
 from app.kafka.ports import EARLIEST, LATEST, CommittedOffset, OffsetReset, TopicPartition
+from app.rest.access.checks import consumable_pattern, owner_of, require
+from app.rest.access.rules import Kind, Operation
 from app.rest.consumers import FETCH_MIN_BYTES_UNSET, ConsumerConfig, ConsumerInstance
 from app.rest.errors import (
     BadRequest,
     ConsumerConfigOutOfRange,
     ConsumerFormatMismatch,
+    ConsumerInstanceNotFound,
     InvalidConsumerConfig,
     PartitionNotFound,
     Unprocessable,
@@ -95,13 +98,14 @@ _offsets_decoder = msgspec.json.Decoder(_OffsetsRequest | None)
 async def create_instance(request: Request, group: str) -> Response:
     body = await request.body()
     wanted = (decode(_create_decoder, body) if body else None) or _CreateRequest()
-    instance = request.context.consumers.create(group, _config(wanted))
+    instance = request.context.consumers.create(group, _config(wanted, owner_of(request)))
     base_uri = f"{request.base_url}/consumers/{quote(group, safe='')}/instances/{quote(instance.name, safe='')}"
     return answer(request, {"instance_id": instance.name, "base_uri": base_uri})
 
 
 @routes.on("DELETE", "/instances/{instance}")
 async def delete_instance(request: Request, group: str, name: str) -> Response:
+    _instance(request, group, name)
     await request.context.consumers.remove(group, name)
     return no_content()
 
@@ -111,13 +115,14 @@ async def delete_instance(request: Request, group: str, name: str) -> Response:
 
 @routes.on("POST", "/instances/{instance}/subscription")
 async def subscribe(request: Request, group: str, name: str) -> Response:
-    instance = request.context.consumers.get(group, name)
+    instance = _instance(request, group, name)
     wanted = await _read(request, _subscribe_decoder)
     if wanted.topics is not None:
+        require(request, Operation.CONSUME, Kind.TOPIC, *wanted.topics)
         await instance.subscribe(wanted.topics)
     elif wanted.topic_pattern is not None:
         try:
-            await instance.subscribe_pattern(wanted.topic_pattern)
+            await instance.subscribe_pattern(consumable_pattern(request, wanted.topic_pattern))
         except ValueError as error:
             raise InvalidConsumerConfig(str(error)) from error
     return no_content()
@@ -125,26 +130,28 @@ async def subscribe(request: Request, group: str, name: str) -> Response:
 
 @routes.on("GET", "/instances/{instance}/subscription")
 async def get_subscription(request: Request, group: str, name: str) -> Response:
-    instance = request.context.consumers.get(group, name)
+    instance = _instance(request, group, name)
     return answer(request, {"topics": await instance.subscription()})
 
 
 @routes.on("DELETE", "/instances/{instance}/subscription")
 async def unsubscribe(request: Request, group: str, name: str) -> Response:
-    await request.context.consumers.get(group, name).unsubscribe()
+    await _instance(request, group, name).unsubscribe()
     return no_content()
 
 
 @routes.on("POST", "/instances/{instance}/assignments")
 async def assign(request: Request, group: str, name: str) -> Response:
-    instance = request.context.consumers.get(group, name)
-    await instance.assign(_partitions(await _read(request, _partitions_decoder)))
+    instance = _instance(request, group, name)
+    partitions = _partitions(await _read(request, _partitions_decoder))
+    require(request, Operation.CONSUME, Kind.TOPIC, *(partition.topic for partition in partitions))
+    await instance.assign(partitions)
     return no_content()
 
 
 @routes.on("GET", "/instances/{instance}/assignments")
 async def get_assignments(request: Request, group: str, name: str) -> Response:
-    assigned = await request.context.consumers.get(group, name).assignment()
+    assigned = await _instance(request, group, name).assignment()
     return answer(request, {"partitions": [{"topic": one.topic, "partition": one.partition} for one in assigned]})
 
 
@@ -153,7 +160,7 @@ async def get_assignments(request: Request, group: str, name: str) -> Response:
 
 @routes.on("POST", "/instances/{instance}/positions")
 async def seek(request: Request, group: str, name: str) -> Response:
-    instance = request.context.consumers.get(group, name)
+    instance = _instance(request, group, name)
     wanted = await _read(request, _positions_decoder)
     if wanted.offsets is None and wanted.timestamps is None:
         raise Unprocessable("offsets may not be null")
@@ -168,33 +175,33 @@ async def seek(request: Request, group: str, name: str) -> Response:
 
 @routes.on("POST", "/instances/{instance}/positions/beginning")
 async def seek_to_beginning(request: Request, group: str, name: str) -> Response:
-    return await _seek_all(request, request.context.consumers.get(group, name), EARLIEST)
+    return await _seek_all(request, _instance(request, group, name), EARLIEST)
 
 
 @routes.on("POST", "/instances/{instance}/positions/end")
 async def seek_to_end(request: Request, group: str, name: str) -> Response:
-    return await _seek_all(request, request.context.consumers.get(group, name), LATEST)
+    return await _seek_all(request, _instance(request, group, name), LATEST)
 
 
 @routes.on("POST", "/instances/{instance}/offsets")
 async def commit_offsets(request: Request, group: str, name: str) -> Response:
     """Commit; done when answered, `?async=true` or not. A given offset names the last record that was processed."""
-    instance = request.context.consumers.get(group, name)
+    instance = _instance(request, group, name)
     body = await request.body()
     wanted = decode(_offsets_decoder, body) if body else None
     if wanted is None or wanted.offsets is None:
         await instance.commit()
     else:
-        await instance.commit(
-            {one.key: CommittedOffset(_offset(one) + 1, metadata=one.metadata or "") for one in wanted.offsets}
-        )
+        offsets = {one.key: CommittedOffset(_offset(one) + 1, metadata=one.metadata or "") for one in wanted.offsets}
+        require(request, Operation.CONSUME, Kind.TOPIC, *(partition.topic for partition in offsets))
+        await instance.commit(offsets)
     return answer(request, [])
 
 
 @routes.on("GET", "/instances/{instance}/offsets")
 async def get_committed_offsets(request: Request, group: str, name: str) -> Response:
     """Committed offsets of the partitions in the body, or in `?topic=…&partition=…` since proxies drop such bodies."""
-    request.context.consumers.get(group, name)
+    _instance(request, group, name)
     body = await request.body()
     partitions = _partitions(decode(_partitions_decoder, body)) if body else _partitions_of_query(request.query_pairs)
     committed = (await request.context.admin.group_offsets([group])).get(group, {})
@@ -217,7 +224,7 @@ async def get_committed_offsets(request: Request, group: str, name: str) -> Resp
 @routes.on("GET", "/instances/{instance}/records", offers=RECORDS_OFFERS)
 async def read_records(request: Request, group: str, name: str) -> Response:
     """The next records, in the format that Accept asks for; it must be the instance's."""
-    instance = request.context.consumers.get(group, name)
+    instance = _instance(request, group, name)
     asked = FORMAT_BY_MEDIA_TYPE.get(request.media_type, EmbeddedFormat.BINARY)
     if asked is not instance.config.embedded:
         raise ConsumerFormatMismatch
@@ -237,6 +244,14 @@ async def read_records(request: Request, group: str, name: str) -> Response:
 # --- reading requests ----------------------------------------------------------------------------------------------
 
 
+def _instance(request: Request, group: str, name: str) -> ConsumerInstance:
+    """The user's instance of this name, renewed; those of others are not there. Raises ConsumerInstanceNotFound."""
+    instance = request.context.consumers.get(group, name)
+    if instance.config.owner != owner_of(request):
+        raise ConsumerInstanceNotFound
+    return instance
+
+
 async def _read(request: Request, decoder: msgspec.json.Decoder[T]) -> T:
     body = await request.body()
     if not body:
@@ -244,7 +259,7 @@ async def _read(request: Request, decoder: msgspec.json.Decoder[T]) -> T:
     return decode(decoder, body)
 
 
-def _config(wanted: _CreateRequest) -> ConsumerConfig:
+def _config(wanted: _CreateRequest, owner: str) -> ConsumerConfig:
     try:
         embedded = EmbeddedFormat((wanted.format or EmbeddedFormat.BINARY).lower())
     except ValueError:
@@ -266,6 +281,7 @@ def _config(wanted: _CreateRequest) -> ConsumerConfig:
         )
     return ConsumerConfig(
         name=wanted.id or wanted.name,
+        owner=owner,
         embedded=embedded,
         offset_reset=offset_reset,
         auto_commit=_switch("auto.commit.enable", wanted.auto_commit_enable, default=True),

@@ -12,6 +12,8 @@ from app.kafka.ports import (
     TopicInfo,
     TopicPartition,
 )
+from app.rest.access.checks import visible
+from app.rest.access.rules import Kind
 from app.rest.errors import NotFound, PartitionNotFound, TopicNotFound
 from app.rest.http import Request, Response
 from app.rest.negotiation import JSON, V2_CONSUMED, V2_OFFERS
@@ -36,7 +38,7 @@ async def list_brokers(request: Request) -> Response:
 @routes.on("GET", "/topics")
 async def list_topics(request: Request) -> Response:
     metadata = await request.context.admin.metadata()
-    return answer(request, sorted(metadata.topics))
+    return answer(request, visible(request, Kind.TOPIC, sorted(metadata.topics)))
 
 
 @routes.on("GET", "/topics/{topic}")

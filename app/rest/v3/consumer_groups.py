@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from app.http.json_body import answer
 from app.kafka.ports import LATEST, GroupDescription, GroupMember, GroupState, GroupType, TopicPartition
+from app.rest.access.checks import visible
+from app.rest.access.rules import Kind
 from app.rest.errors import NotFound
 from app.rest.http import Request, Response
 from app.rest.v3.resources import Place, Resource, answer_list, find_cluster, resource, v3_routes
@@ -33,7 +35,8 @@ class _Lag:
 async def list_groups(request: Request, cluster_id: str) -> Response:
     cluster = await find_cluster(request, cluster_id)
     admin = request.context.admin
-    ids = sorted(one.group_id for one in await admin.list_groups() if one.protocol_type in _CONSUMER_PROTOCOLS)
+    found = sorted(one.group_id for one in await admin.list_groups() if one.protocol_type in _CONSUMER_PROTOCOLS)
+    ids = visible(request, Kind.GROUP, found)
     groups = await admin.describe_groups(ids) if ids else {}
     resources = [_group_resource(cluster, cluster_id, groups[group_id]) for group_id in ids if group_id in groups]
     return answer_list(request, "KafkaConsumerGroup", f"{cluster.url}/consumer-groups", resources)

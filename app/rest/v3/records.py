@@ -45,6 +45,7 @@ routes = v3_routes("/v3/clusters/{cluster_id}/topics/{topic}")
 T = TypeVar("T")
 
 RECEIPT_END = b"\r\n"
+STREAM_TOO_LONG = "Streaming connection open for longer than allowed"
 CHUNK_RECORDS_MAX = 200  # of one piece of the body; then the loop gets its turn
 _ENTRY_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _TYPES_OF_REGISTRY = ("AVRO", "JSONSCHEMA", "PROTOBUF")
@@ -212,7 +213,7 @@ class RecordStream:
         """Start the records that data completes; False when nothing after them can be read."""
         objects = self._objects.feed(data)
         if objects and self._is_over_time:
-            await self._chunks.put(_Chunk.failed(RequestTimeout(), count=len(objects)))
+            await self._chunks.put(_Chunk.failed(RequestTimeout(STREAM_TOO_LONG), count=len(objects)))
             return False
         for at in range(0, len(objects), CHUNK_RECORDS_MAX):
             chunk = await self._target.start(objects[at : at + CHUNK_RECORDS_MAX])

@@ -4,6 +4,8 @@ import msgspec
 
 from app.http.json_body import answer, decode, no_content, read_utf8
 from app.kafka.ports import ClusterMetadata, NewTopic, TopicInfo
+from app.rest.access.checks import require, visible
+from app.rest.access.rules import Kind, Operation
 from app.rest.errors import NotFound, Unprocessable
 from app.rest.http import Request, Response
 from app.rest.v3.resources import Place, Resource, answer_list, find_cluster, resource, v3_routes
@@ -37,7 +39,8 @@ _update_decoder = msgspec.json.Decoder(_UpdateRequest)
 async def list_topics(request: Request, cluster_id: str) -> Response:
     cluster = await find_cluster(request, cluster_id)
     metadata = await request.context.admin.metadata()
-    topics = [_describe(cluster, cluster_id, metadata.topics[name]) for name in sorted(metadata.topics)]
+    names = visible(request, Kind.TOPIC, sorted(metadata.topics))
+    topics = [_describe(cluster, cluster_id, metadata.topics[name]) for name in names]
     return answer_list(request, "KafkaTopic", f"{cluster.url}/topics", topics)
 
 
@@ -46,6 +49,7 @@ async def create_topic(request: Request, cluster_id: str) -> Response:
     """201 with the topic's address; 200 when it was only validated."""
     cluster = await find_cluster(request, cluster_id)
     wanted = decode(_create_decoder, await _required_body(request))
+    require(request, Operation.MANAGE, Kind.TOPIC, wanted.topic_name or "")
     is_rehearsal = bool(wanted.validate_only)
     created = await request.context.admin.create_topic(_new_topic(wanted), validate_only=is_rehearsal)
     body = _topic_resource(

@@ -1,0 +1,56 @@
+"""What a request touches, by its method and path: the operation, and the topic or group that the path names.
+
+Every path of the proxy falls under one of the lines below, an unknown one under the cluster: what nobody thought of is
+denied to all who may not administer the cluster. Topics that a body names are checked where the body is read.
+"""
+
+from typing import NamedTuple
+
+from app.http.routing import decode_segment
+from app.rest.access.rules import Kind, Operation
+
+
+class Need(NamedTuple):
+    """What the user must be allowed; None stands for a request that every user may make."""
+
+    operation: Operation
+    kind: Kind
+    name: str = ""
+
+
+_RECORDS = frozenset({"records", "records:batch"})
+
+
+def need_of(method: str, path: str) -> Need | None:
+    """path as it was sent, percent-encoding and all, without query. Raises NotFound for a name that is no UTF-8."""
+    parts = [decode_segment(part) for part in path.split("/") if part]
+    match parts:
+        case []:
+            return None
+        case ["topics"] if _reads(method):
+            return None  # tells those topics that the user may describe
+        case ["topics", topic, *_]:
+            return Need(Operation.DESCRIBE if _reads(method) else Operation.PRODUCE, Kind.TOPIC, topic)
+        case ["consumers", group, *_]:
+            return Need(Operation.CONSUME, Kind.GROUP, group)
+        case ["v3", "clusters"] | ["v3", "clusters", _] if _reads(method):
+            return None
+        case ["v3", "clusters", _, "topics"]:
+            return None  # GET tells those that the user may describe; POST names the topic in its body
+        case ["v3", "clusters", _, "topics", topic, last] if last in _RECORDS:
+            return Need(Operation.CONSUME if _reads(method) else Operation.PRODUCE, Kind.TOPIC, topic)
+        case ["v3", "clusters", _, "topics", topic, *_]:
+            return Need(_by_method(method), Kind.TOPIC, topic)
+        case ["v3", "clusters", _, "consumer-groups" | "share-groups"] if _reads(method):
+            return None  # tells those groups that the user may describe
+        case ["v3", "clusters", _, "consumer-groups" | "share-groups", group, *_]:
+            return Need(_by_method(method), Kind.GROUP, group)
+    return Need(_by_method(method), Kind.CLUSTER)
+
+
+def _reads(method: str) -> bool:
+    return method in ("GET", "HEAD")
+
+
+def _by_method(method: str) -> Operation:
+    return Operation.DESCRIBE if _reads(method) else Operation.MANAGE
