@@ -4,8 +4,9 @@ MemoryCluster implements ClusterAdmin and Producer and passes the same contract 
 (tests/integration/app/test_admin.py). Tests seed it with plain calls, kill and start its brokers, and turn it `away`.
 """
 
+import asyncio
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.kafka.ports import (
@@ -304,7 +305,9 @@ class MemoryCluster:
                 else:
                     current[change.name] = change.value or ""
 
-    async def list_offsets(self, wanted: Mapping[TopicPartition, int]) -> dict[TopicPartition, FoundOffset]:
+    async def list_offsets(
+        self, wanted: Mapping[TopicPartition, int], *, read_committed: bool = False
+    ) -> dict[TopicPartition, FoundOffset]:
         self._answer("list_offsets")
         return {partition: self._find_offset(partition, timestamp) for partition, timestamp in wanted.items()}
 
@@ -367,6 +370,18 @@ class MemoryCluster:
             taken.append(Record(record.offset, record.timestamp_ms, record.key, record.value, record.headers))
         data = build_batch(taken, base_offset=taken[0].offset) if taken else b""
         return FetchedBatch(data=data, high_watermark=log.high_watermark, log_start_offset=log.log_start_offset)
+
+    async def follow(
+        self, offsets: Mapping[TopicPartition, int], *, read_committed: bool = True
+    ) -> AsyncGenerator[tuple[TopicPartition, FetchedBatch], None]:
+        at = dict(offsets)
+        while True:
+            for partition, offset in at.items():
+                fetched = await self.fetch(partition, offset=offset, bytes_max=1 << 20)
+                if fetched.data:
+                    at[partition] = fetched.high_watermark
+                    yield partition, fetched
+            await asyncio.sleep(0.001)
 
     async def topic_configs_of_all(self, topics: Sequence[str]) -> dict[str, tuple[ConfigEntry, ...]]:
         self._answer("topic_configs_of_all")

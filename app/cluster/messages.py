@@ -79,6 +79,8 @@ class BrowseResult:
 
     cursor: per partition where to go on in the same direction, empty when everything was read. stopped_by: 'limit',
     'bytes', 'time' or 'end'. unread: partitions that could not be read, with Kafka's name of the error.
+    next_offsets: of each partition that could be read, the offset behind the last one told, or behind all when reading
+    backwards: what comes later begins there.
     """
 
     records: tuple[BrowsedRecord, ...]
@@ -90,6 +92,7 @@ class BrowseResult:
     partitions_total: int
     stopped_by: str
     unread: Mapping[int, str] = field(default_factory=dict)
+    next_offsets: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def words(self) -> str:
@@ -134,7 +137,7 @@ class _Log:
 
 async def browse(
     admin: ClusterAdmin,
-    snapshot: ClusterSnapshot,
+    snapshot: ClusterSnapshot | None,
     topic: str,
     *,
     start: Start,
@@ -146,6 +149,7 @@ async def browse(
 ) -> BrowseResult:
     """Records of a topic, of some partitions or all. Raises a KafkaError when none can be read, ClusterUnreachable.
 
+    snapshot tells which partitions there are; whoever names them needs none.
     Reading stops at the limit, at bytes_max fetched or after seconds_max, and can go on from the cursor.
     """
     wanted = [TopicPartition(topic, number) for number in _numbers(snapshot, topic, partitions)]
@@ -170,13 +174,17 @@ async def browse(
         partitions_total=len(wanted),
         stopped_by=reader.budget.stopped_by or ("limit" if cursor else "end"),
         unread={partition: by_code(code).name for partition, code in unread.items()},
+        next_offsets={
+            log.partition.partition: log.end if is_backwards else cursor.get(log.partition.partition, log.high)
+            for log in logs
+        },
     )
 
 
-def _numbers(snapshot: ClusterSnapshot, topic: str, partitions: Sequence[int] | None) -> Sequence[int]:
+def _numbers(snapshot: ClusterSnapshot | None, topic: str, partitions: Sequence[int] | None) -> Sequence[int]:
     if partitions is not None:
         return partitions
-    if topic not in snapshot.topics:
+    if snapshot is None or topic not in snapshot.topics:
         raise UnknownTopicOrPartition(f"topic '{topic}' does not exist")
     return [one.partition for one in snapshot.topics[topic].partitions]
 
@@ -283,19 +291,19 @@ class _Reader:
 
     async def _take(self, log: _Log, fetched: FetchedBatch, offset: int, stop: int, found: list[BrowsedRecord]) -> int:
         next_offset = offset
-        for batch, header in _visible_batches(fetched, self._read_committed):
+        for batch, header in visible_batches(fetched, self._read_committed):
             next_offset = max(next_offset, header.last_offset + 1)
             if batch is not None:
                 found += (
                     _browsed(log.partition.partition, record)
-                    for record in _readable(batch, header)
+                    for record in readable_records(batch, header)
                     if offset <= record.offset < stop
                 )
                 await asyncio.sleep(0)  # a batch may hold ten thousand records: let pages be served in between
         return next_offset if next_offset > offset else stop
 
 
-def _visible_batches(fetched: FetchedBatch, read_committed: bool) -> Iterator[tuple[memoryview | None, BatchHeader]]:
+def visible_batches(fetched: FetchedBatch, read_committed: bool) -> Iterator[tuple[memoryview | None, BatchHeader]]:
     """The batches of a fetch; None in place of those that an application does not see.
 
     Control batches are never seen; those of aborted transactions are not when reading committed (KIP-98).
@@ -315,7 +323,7 @@ def _visible_batches(fetched: FetchedBatch, read_committed: bool) -> Iterator[tu
             yield batch, header
 
 
-def _readable(batch: memoryview, header: BatchHeader) -> Iterable[Record]:
+def readable_records(batch: memoryview, header: BatchHeader) -> Iterable[Record]:
     """A batch that cannot be decompressed or parsed is still a row, at its first offset."""
     try:
         return list(iter_records(batch))

@@ -16,6 +16,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from app.http.exchange import STOPPING
 from broker.security.tls import distinguished_name
 
 HEAD_BYTES_MAX = 65_536
@@ -37,6 +38,8 @@ class ConnectionLimits:
     """Connections of one address; 0 is no limit."""
 
     by_address: Counter[str] = field(default_factory=Counter)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the server stops; answers that have no end of their own listen to it."""
 
 
 def protocol_class(limits: ConnectionLimits) -> type[HttpToolsProtocol]:
@@ -60,6 +63,7 @@ class _Protocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._limits = self.shared_limits
+        self.app_state = {**app_state, STOPPING: self._limits.stopping}
         self._address = ""
         self._is_in_head = False
         self._head_bytes = 0
@@ -125,6 +129,10 @@ class _Protocol(HttpToolsProtocol):
         if self._unread_timer is not None:
             self._unread_timer.cancel()
             self._unread_timer = None
+
+    def shutdown(self) -> None:
+        self._limits.stopping.set()
+        super().shutdown()
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(HTTPStatus.BAD_REQUEST, msg)

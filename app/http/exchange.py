@@ -19,6 +19,8 @@ GZIP_WINDOW_BITS = 31  # zlib's way to say gzip, header and trailer included
 GZIP_LEVEL = 1
 INFLATED_CHUNK_BYTES = 1 << 20  # the loop gets its turn after this much
 COMPRESS_IN_THREAD_MIN_BYTES = 1 << 18
+STOPPING = "stopping"
+"""Key in a scope's `state`: an asyncio.Event that is set when the server stops."""
 BODY_IDLE_SECONDS = 30.0  # idle time of the original's connections
 
 
@@ -135,6 +137,16 @@ class Request(Generic[C]):
                 await asyncio.sleep(0)
         if inflate is not None:
             inflate.finish()
+
+    async def gone(self) -> None:
+        """Returns when the client has gone; for a request whose body was read, or that has none."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def stopping(self) -> None:
+        """Returns when the server stops, so that an answer without an end does not hold it up."""
+        event: asyncio.Event = self.scope.get("state", {}).get(STOPPING) or asyncio.Event()
+        await event.wait()
 
     def _inflater(self) -> "_Inflater | None":
         encoding = self.headers.get(b"content-encoding", b"identity").strip().lower()

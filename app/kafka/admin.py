@@ -6,13 +6,15 @@ Works on Apache Kafka from 3.0 on and on our own broker. Nothing here creates a 
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from typing import TypeVar, cast
 
 from app.kafka import answers
 from app.kafka.answers import AnswerMemo, raise_for
 from app.kafka.connection import ConnectionSettings, NodeUnreachable
+from app.kafka.following import Follower
 from app.kafka.ports import (
+    EARLIEST,
     ClusterMetadata,
     CommittedOffset,
     ConfigChange,
@@ -285,24 +287,28 @@ class KafkaClusterAdmin:
 
     # --- offsets and records ---------------------------------------------------------------------------------------
 
-    async def list_offsets(self, wanted: Mapping[TopicPartition, int]) -> dict[TopicPartition, FoundOffset]:
+    async def list_offsets(
+        self, wanted: Mapping[TopicPartition, int], *, read_committed: bool = False
+    ) -> dict[TopicPartition, FoundOffset]:
         """Partitions that cannot be answered carry their error code.
 
         What may have moved is asked again: where a leader is just taking over for up to ELECTION_WAIT_S, where there
         is none, or it is away, only once.
         """
-        found = await self._list_offsets_once(wanted)
+        found = await self._list_offsets_once(wanted, read_committed)
         left = [one for one, answer in found.items() if answer.error_code and by_code(answer.error_code).retriable]
         wait_s, give_up_at = RETRY_WAIT_FIRST_S, time.monotonic() + ELECTION_WAIT_S
         while left and time.monotonic() < give_up_at:
             await asyncio.sleep(wait_s)
             await self._cluster.refresh({partition.topic for partition in left})
-            found |= await self._list_offsets_once({partition: wanted[partition] for partition in left})
+            found |= await self._list_offsets_once({partition: wanted[partition] for partition in left}, read_committed)
             left = [partition for partition in left if found[partition].error_code in _LEADER_MOVING]
             wait_s = min(2 * wait_s, RETRY_WAIT_MAX_S)
         return found
 
-    async def _list_offsets_once(self, wanted: Mapping[TopicPartition, int]) -> dict[TopicPartition, FoundOffset]:
+    async def _list_offsets_once(
+        self, wanted: Mapping[TopicPartition, int], read_committed: bool
+    ) -> dict[TopicPartition, FoundOffset]:
         unknown = {one.topic for one in wanted if self._cluster.leader(one) is None}
         if unknown:
             await self._cluster.refresh(unknown)
@@ -317,14 +323,18 @@ class KafkaClusterAdmin:
             else:
                 by_leader[leader_id].append(partition)
         asked = await asyncio.gather(
-            *(self._list_offsets_at(leader_id, group, wanted) for leader_id, group in by_leader.items())
+            *(self._list_offsets_at(leader_id, group, wanted, read_committed) for leader_id, group in by_leader.items())
         )
         for one in asked:
             found |= one
         return found
 
     async def _list_offsets_at(
-        self, leader_id: int, partitions: Sequence[TopicPartition], wanted: Mapping[TopicPartition, int]
+        self,
+        leader_id: int,
+        partitions: Sequence[TopicPartition],
+        wanted: Mapping[TopicPartition, int],
+        read_committed: bool,
     ) -> dict[TopicPartition, FoundOffset]:
         topics = [
             ListOffsetsTopic(
@@ -335,13 +345,18 @@ class KafkaClusterAdmin:
             )
             for topic, group in _by_topic(partitions)
         ]
-        request = ListOffsetsRequest(replica_id=-1, topics=topics, timeout_ms=self._cluster.timeout_ms)
+        request = ListOffsetsRequest(
+            replica_id=-1,
+            isolation_level=int(read_committed),
+            topics=topics,
+            timeout_ms=self._cluster.timeout_ms,
+        )
         try:
             return await self._cluster.ask_again(
                 request,
                 ListOffsetsResponse,
                 memo=self._offsets_memo,
-                question=(leader_id, next(iter(wanted.values())), len(partitions)),
+                question=(leader_id, next(iter(wanted.values())), len(partitions), read_committed),
                 build=lambda answer: answers.found_offsets(answer, partitions),
                 node_id=leader_id,
             )
@@ -388,6 +403,15 @@ class KafkaClusterAdmin:
             )
 
         return await self._cluster.retry(attempt, partitions=[partition])
+
+    def follow(
+        self, offsets: Mapping[TopicPartition, int], *, read_committed: bool = True
+    ) -> AsyncGenerator[tuple[TopicPartition, FetchedBatch], None]:
+        return Follower(self._cluster, offsets, read_committed=read_committed, log_starts=self._log_starts).batches()
+
+    async def _log_starts(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        found = await self.list_offsets(dict.fromkeys(partitions, EARLIEST))
+        return {partition: one.offset for partition, one in found.items() if not one.error_code}
 
     # --- groups ----------------------------------------------------------------------------------------------------
 

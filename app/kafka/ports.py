@@ -8,7 +8,7 @@ Errors: a broker's refusal is raised as its broker.errors.KafkaError class; a cl
 ClusterUnreachable. Nothing else leaves an adapter.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Protocol
@@ -307,8 +307,13 @@ class ClusterAdmin(Protocol):
     ) -> None:
         """IncrementalAlterConfigs; raises the first refusal, after which other resources may have been changed."""
 
-    async def list_offsets(self, wanted: Mapping[TopicPartition, int]) -> dict[TopicPartition, FoundOffset]:
-        """wanted: partition -> timestamp in ms, or EARLIEST, LATEST, MAX_TIMESTAMP. One request per leader."""
+    async def list_offsets(
+        self, wanted: Mapping[TopicPartition, int], *, read_committed: bool = False
+    ) -> dict[TopicPartition, FoundOffset]:
+        """wanted: partition -> timestamp in ms, or EARLIEST, LATEST, MAX_TIMESTAMP. One request per leader.
+
+        Committed reading ends at the last stable offset, other reading at the high watermark.
+        """
 
     async def list_groups(self) -> tuple[GroupListing, ...]: ...
     async def describe_groups(self, group_ids: Sequence[str]) -> dict[str, GroupDescription]:
@@ -334,6 +339,14 @@ class ClusterAdmin(Protocol):
         read_committed: bool = False,
     ) -> FetchedBatch:
         """One Fetch of one partition from its leader. Raises OffsetOutOfRange outside the log."""
+
+    def follow(
+        self, offsets: Mapping[TopicPartition, int], *, read_committed: bool = True
+    ) -> AsyncGenerator[tuple[TopicPartition, FetchedBatch], None]:
+        """What is appended from these offsets on, for as long as the caller listens; close it to stop.
+
+        A cluster that is away is waited for. Raises the KafkaError that no waiting mends.
+        """
 
     async def topic_configs_of_all(self, topics: Sequence[str]) -> dict[str, tuple[ConfigEntry, ...]]:
         """Configs of many topics in few requests (chunks of at most 500 topics)."""

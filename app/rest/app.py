@@ -8,6 +8,7 @@ import logging
 
 from starlette.types import Receive, Scope, Send
 
+from app.cluster.tail import TopicTails
 from app.http import exchange
 from app.http.json_body import encode
 from app.http.routing import Endpoint, Router
@@ -17,6 +18,7 @@ from app.rest.context import Clock, RestContext
 from app.rest.errors import InternalServerError, MethodNotAllowed, NotAcceptable, UnsupportedMediaType, translate
 from app.rest.http import Answer, ClientDisconnected, Request, Response
 from app.rest.negotiation import JSON, V2, parse_content_type
+from app.rest.reads import routes as reads
 from app.rest.settings import RestSettings
 from app.rest.v2 import consumers as v2_consumers
 from app.rest.v2 import metadata as v2_metadata
@@ -39,7 +41,16 @@ def create_rest(
     """The proxy; `stop` is its owner's to call."""
     settings = settings or RestSettings()
     instances = ConsumerInstances(consumers, admin=admin, settings=settings, clock=clock)
-    return RestProxy(RestContext(admin=admin, producer=producer, consumers=instances, settings=settings, clock=clock))
+    return RestProxy(
+        RestContext(
+            admin=admin,
+            producer=producer,
+            consumers=instances,
+            settings=settings,
+            clock=clock,
+            tails=TopicTails(admin),
+        )
+    )
 
 
 class RestProxy:
@@ -58,6 +69,7 @@ class RestProxy:
             partitions.routes,
             consumer_groups.routes,
             records.routes,
+            reads.routes,
         )
 
     async def stop(self) -> None:

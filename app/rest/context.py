@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from app.cluster.tail import TopicTails
 from app.kafka.ports import ClusterAdmin, Producer
 from app.rest.consumers import ConsumerInstances
 from app.rest.errors import NotFound
@@ -24,6 +25,7 @@ class RestContext:
     consumers: ConsumerInstances
     settings: RestSettings
     clock: Clock
+    tails: TopicTails
     sticky_partitions: StickyPartitions = field(default_factory=StickyPartitions)
     _cluster_id: str | None = None
 

@@ -33,6 +33,10 @@ def need_of(method: str, path: str) -> Need | None:
             return Need(Operation.DESCRIBE if _reads(method) else Operation.PRODUCE, Kind.TOPIC, topic)
         case ["consumers", group, *_]:
             return Need(Operation.CONSUME, Kind.GROUP, group)
+        case ["caudal", "v1", "topics", topic, *_] if _reads(method):
+            return Need(Operation.CONSUME, Kind.TOPIC, topic)
+        case ["caudal", "v1", "groups", group, *_]:
+            return Need(Operation.CONSUME, Kind.GROUP, group)
         case ["v3", "clusters"] | ["v3", "clusters", _] if _reads(method):
             return None
         case ["v3", "clusters", _, "topics"]:
