@@ -18,6 +18,7 @@ from app.rest.context import Clock, RestContext
 from app.rest.errors import InternalServerError, MethodNotAllowed, NotAcceptable, UnsupportedMediaType, translate
 from app.rest.http import Answer, ClientDisconnected, Request, Response
 from app.rest.negotiation import JSON, V2, parse_content_type
+from app.rest.reads import group_routes as group_reads
 from app.rest.reads import routes as reads
 from app.rest.settings import RestSettings
 from app.rest.v2 import consumers as v2_consumers
@@ -70,6 +71,7 @@ class RestProxy:
             consumer_groups.routes,
             records.routes,
             reads.routes,
+            group_reads.routes,
         )
 
     async def stop(self) -> None:

@@ -8,6 +8,7 @@ from app.kafka.ports import ClusterAdmin, Producer
 from app.rest.consumers import ConsumerInstances
 from app.rest.errors import NotFound
 from app.rest.partitioner import StickyPartitions
+from app.rest.reads.commits import Commits
 from app.rest.settings import RestSettings
 
 
@@ -27,6 +28,7 @@ class RestContext:
     clock: Clock
     tails: TopicTails
     sticky_partitions: StickyPartitions = field(default_factory=StickyPartitions)
+    commits: Commits = field(default_factory=Commits)
     _cluster_id: str | None = None
 
     async def cluster_id(self) -> str:

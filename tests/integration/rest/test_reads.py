@@ -2,14 +2,17 @@
 
 import base64
 import json
+import re
+import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
-from confluent_kafka import Producer, TopicPartition  # noqa: F401
-from confluent_kafka import Producer as KafkaProducer
+from confluent_kafka import Producer
 
 from tests.conftest import wait_until
 from tests.integration.rest.running_proxy import RunningProxy
@@ -25,7 +28,7 @@ def path(topic: str) -> str:
 def filled(proxy: RunningProxy, topic: str) -> str:
     """A topic of three partitions: 30 records, value n in partition n % 3 at time 1,000 + n, a header each."""
     proxy.create_topic(topic, partitions=3)
-    producer = KafkaProducer({"bootstrap.servers": proxy.bootstrap_servers})
+    producer = Producer({"bootstrap.servers": proxy.bootstrap_servers})
     for number in range(30):
         producer.produce(
             topic,
@@ -90,7 +93,7 @@ def test_ndjson_is_a_line_per_record(proxy: RunningProxy, filled: str) -> None:
 
 def test_bytes_that_are_not_the_format_are_told_as_bytes_with_the_reason(proxy: RunningProxy, topic: str) -> None:
     proxy.create_topic(topic)
-    producer = KafkaProducer({"bootstrap.servers": proxy.bootstrap_servers})
+    producer = Producer({"bootstrap.servers": proxy.bootstrap_servers})
     producer.produce(topic, key=b"\xff", value=b"{half")
     producer.produce(topic, key=None, value=None)
     producer.flush(10)
@@ -161,10 +164,11 @@ class Listener:
                 elif name == "data":
                     self.values.append(json.loads(value)["value"]["n"])
         except httpx.TransportError:
-            return
+            return  # the test has hung up
 
     def join(self) -> None:
         self._thread.join(10)
+        assert not self._thread.is_alive()
 
 
 @contextmanager
@@ -178,7 +182,7 @@ def listening(proxy: RunningProxy, topic: str, *, last_id: str = "", **query: ob
         assert answer.headers["content-type"] == "text/event-stream"
         listener = Listener(answer)
         yield listener
-        answer.close()
+        answer.extensions["network_stream"].get_extra_info("socket").shutdown(socket.SHUT_RDWR)
         listener.join()
 
 
@@ -225,7 +229,7 @@ def test_a_topic_that_is_deleted_ends_its_tail_with_the_reason(proxy: RunningPro
 def test_a_reader_that_falls_behind_misses_nothing(proxy: RunningProxy, topic: str) -> None:
     """More than its buffer comes while it does not read at all."""
     proxy.create_topic(topic)
-    producer = KafkaProducer({"bootstrap.servers": proxy.bootstrap_servers, "linger.ms": 5})
+    producer = Producer({"bootstrap.servers": proxy.bootstrap_servers, "linger.ms": 5})
     count, padding = 20_000, "x" * 1_000
     with (
         httpx.Client(base_url=proxy.url, timeout=30) as http,
@@ -242,3 +246,105 @@ def test_a_reader_that_falls_behind_misses_nothing(proxy: RunningProxy, topic: s
                 if len(found) == count:
                     break
         assert found == list(range(count))
+
+
+# --- as a group ----------------------------------------------------------------------------------------------------
+
+
+def group_path(group: str, topic: str, what: str = "records") -> str:
+    return f"/caudal/v1/groups/{group}/topics/{topic}/{what}"
+
+
+def test_a_group_reads_on_from_what_it_committed(proxy: RunningProxy, filled: str, group: str) -> None:
+    found: list[int] = []
+    while len(found) < 30:
+        answer = proxy.http.get(group_path(group, filled), params={"format": "json", "limit": 8})
+        again = proxy.http.get(group_path(group, filled), params={"format": "json", "limit": 8})
+        assert again.json() == answer.json()  # nothing is committed by reading
+        found += numbers(answer)
+        moved = {name: answer.json()[name] for name in ("committed", "next")}
+        assert proxy.http.post(group_path(group, filled, "offsets"), json=moved).status_code == 204
+    assert sorted(found) == list(range(30))
+    lag = proxy.http.get(f"{proxy.cluster_url()}/consumer-groups/{group}/lag-summary").json()
+    assert lag["total_lag"] == 0
+
+
+def test_of_two_readers_of_a_group_the_second_to_commit_is_told(proxy: RunningProxy, filled: str, group: str) -> None:
+    first, second = (proxy.http.get(group_path(group, filled), params={"limit": 3}).json() for _ in range(2))
+    bodies = [{name: answer[name] for name in ("committed", "next")} for answer in (first, second)]
+    assert proxy.http.post(group_path(group, filled, "offsets"), json=bodies[0]).status_code == 204
+    third = proxy.http.get(group_path(group, filled), params={"limit": 3}).json()
+    body = {name: third[name] for name in ("committed", "next")}
+    assert proxy.http.post(group_path(group, filled, "offsets"), json=body).status_code == 204
+    late = proxy.http.post(group_path(group, filled, "offsets"), json=bodies[1])
+    assert (late.status_code, late.json()["error_code"]) == (409, 409)
+
+
+def test_a_group_with_members_is_theirs(proxy: RunningProxy, filled: str, group: str) -> None:
+    with proxy.consumer(group, format="json") as member:
+        member.subscribe(filled)
+        wait_until(lambda: member.assignment() or member.read(timeout_ms=1_000), what="the member has partitions")
+        answer = proxy.http.get(group_path(group, filled), params={"limit": 1}).json()
+        body = {name: answer[name] for name in ("committed", "next")}
+        refused = proxy.http.post(group_path(group, filled, "offsets"), json=body)
+        assert (refused.status_code, refused.json()["error_code"]) == (409, 409)
+        assert "members" in refused.json()["message"]
+
+
+def test_a_group_can_wait_for_records(proxy: RunningProxy, topic: str, group: str) -> None:
+    proxy.create_topic(topic)
+    empty = proxy.http.get(group_path(group, topic), params={"reset": "latest"})
+    assert numbers(empty) == []
+    late = threading.Timer(0.3, lambda: produce(proxy, topic, 5, partitions=1))
+    late.start()
+    try:
+        assert numbers(proxy.http.get(group_path(group, topic), params={"wait_ms": 20_000, "format": "json"})) == [5]
+    finally:
+        late.join()
+
+
+@pytest.mark.parametrize(
+    ("query", "word"),
+    [("wait_ms=a", "wait_ms"), ("wait_ms=99999", "wait_ms"), ("reset=x", "reset"), ("offset=1", "offset")],
+)
+def test_a_wrong_query_of_a_group_is_named(proxy: RunningProxy, filled: str, group: str, query: str, word: str) -> None:
+    answer = proxy.http.get(f"{group_path(group, filled)}?{query}")
+    assert (answer.status_code, answer.json()["error_code"]) == (400, 400)
+    assert word in answer.json()["message"]
+
+
+def test_a_wrong_commit_moves_nothing(proxy: RunningProxy, filled: str, group: str) -> None:
+    where = group_path(group, filled, "offsets")
+    assert proxy.http.post(where, json={"committed": "x", "next": "0:1"}).status_code == 400
+    assert proxy.http.post(where, json={"next": "0:1"}).status_code == 422
+    assert proxy.http.post(where, content=b"{", headers={"Content-Type": "application/json"}).status_code == 400
+    assert proxy.http.get(group_path(group, filled)).json()["committed"] == "0:0,1:0,2:0"
+    assert proxy.http.get(group_path(group, "no-such-topic")).json()["error_code"] == 40401
+
+
+# --- the page about it ---------------------------------------------------------------------------------------------
+
+PAGE = (Path(__file__).parents[3] / "docs" / "rest-reads.md").read_text()
+
+
+def test_the_lines_of_the_page_do_what_it_says(proxy: RunningProxy) -> None:
+    proxy.create_topic("visits")
+    producer = Producer({"bootstrap.servers": proxy.bootstrap_servers})
+    for name in ("ada", "bob", "eve"):
+        producer.produce("visits", key=name, value='{"page": "/"}')
+    assert producer.flush(10) == 0
+    printed = []
+    try:
+        for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL):
+            script = block.replace("http://localhost:8082", proxy.url)
+            done = subprocess.run(["bash", "-u", "-c", script], capture_output=True, text=True, timeout=60)
+            assert done.returncode in (0, 28), done.stderr  # curl's own time is over: the tail has no end
+            printed.append(done.stdout)
+    finally:
+        proxy.http.delete(f"{proxy.cluster_url()}/topics/visits")
+    some, lines, tail, as_group = printed
+    assert [record["key"] for record in json.loads(some)["records"]] == ["bob", "eve"]
+    assert [json.loads(line)["key"] for line in lines.splitlines()] == ["ada", "bob", "eve"]
+    assert tail.count("data: ") == 3
+    assert "id: 0:3" in tail
+    assert "204" in as_group.splitlines()[-1]
