@@ -27,6 +27,7 @@ from app.registry.records import (
     to_metadata,
     to_rule_set,
 )
+from app.registry.references import find_referenced, resolve_references
 from app.registry.refusals import (
     IncompatibleSchema,
     OperationNotPermitted,
@@ -34,7 +35,6 @@ from app.registry.refusals import (
     SubjectNotFound,
     VersionNotFound,
 )
-from app.registry.resolving import find_referenced, resolve
 from app.registry.schema import ParsedSchema, Reference, SchemaType
 from app.registry.scopes import Mode, effective_config, effective_mode
 from app.registry.settings import RegistrySettings
@@ -98,7 +98,7 @@ class RegistryCore:
         return await self.parser.parse(
             content.schema_type,
             content.text,
-            resolve(self.view, version.subject, content.references),
+            resolve_references(self.view, version.subject, content.references),
             references=content.references,
             validate_new=False,
             metadata=content.metadata,
@@ -423,7 +423,7 @@ class SchemaRegistry:
         parsed = await self.core.parser.parse(
             schema.schema_type,
             schema.text,
-            resolve(self.view, subject, references),
+            resolve_references(self.view, subject, references),
             references=references,
             validate_new=validate_new,
             metadata=schema.metadata,
