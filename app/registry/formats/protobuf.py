@@ -115,10 +115,10 @@ def parse_protobuf(
     for reference in references:
         name = reference.reference.name
         try:
-            imported[name] = _read(reference.text)
+            imported[name] = read_file(reference.text)
         except InvalidSchema as error:
             raise InvalidSchema(f"reference {name!r}: {error.message}", error.path) from None
-    file = _read(text)
+    file = read_file(text)
     type_names = names_of(file, imported)
     if validate_new:
         check_file(type_names)
@@ -133,7 +133,8 @@ def parse_protobuf(
     )
 
 
-def _read(text: str) -> File:
+def read_file(text: str) -> File:
+    """A .proto text, or a FileDescriptorProto in base64, as it is written. Raises InvalidSchema."""
     try:
         return parse_proto(text)
     except InvalidSchema:
