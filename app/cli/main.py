@@ -8,6 +8,7 @@ COMMANDS = {
     "start": ("app.cli.start", "Start the platform: broker, REST Proxy and Control Center."),
     "demo": ("app.cli.demo", "Fill a running platform with a lively stream of orders and page views."),
     "export": ("app.cli.export", "Copy topics to a folder from which a real Apache Kafka takes them over."),
+    "schemas": ("app.cli.schemas", "Move a whole Schema Registry as files, for git."),
 }
 
 
