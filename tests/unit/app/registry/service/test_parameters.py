@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.app.registry.service.conftest import Api, record
+from app.kafka.ports import RecordToSend
+from tests.unit.app.registry.service.conftest import Api, WaitingCluster, record
 
 ORDER = {**record("Order", mail="string", total="Money"), "namespace": "shop"}
 MONEY = {"name": "shop.Money", "subject": "money", "version": 1}
@@ -41,6 +42,23 @@ async def test_format_resolved_writes_out_what_an_avro_schema_refers_to(api: Api
     body = {"schema": json.dumps(ORDER), "references": [MONEY]}
     for path in ("/subjects/order", "/subjects/order/versions"):
         assert '"units"' in (await api("POST", f"{path}?format=resolved", body)).body["schema"], path
+
+
+async def test_a_circle_that_another_writer_made_is_told(api: Api, cluster: WaitingCluster) -> None:
+    await api.register("s", '"int"')
+    for number, (subject, other) in enumerate((("Ring", "Other"), ("Other", "Ring")), start=7):
+        text = json.dumps(record(subject, x=other))
+        reference = {"name": other, "subject": other, "version": 1}
+        value = {"subject": subject, "version": 1, "id": number, "references": [reference], "schema": text}
+        key = f'{{"keytype":"SCHEMA","subject":"{subject}","version":1,"magic":1}}'
+        cluster.produce("_schemas", 0, RecordToSend(key.encode(), json.dumps(value).encode()))
+    await api.register("s", '"long"')  # read after theirs
+    assert json.loads((await api("GET", "/subjects/Ring/versions/1")).body["schema"])["name"] == "Ring"
+    for path in ("/subjects/Ring/versions/1", "/schemas/ids/8"):
+        refused = await api("GET", path, format="resolved")
+        assert (refused.status, refused.code) == (422, 42201), path
+        assert "refers to itself" in refused.body["message"]
+    assert (await api.register("Ring", record("Ring"))).code == 42201
 
 
 async def test_formats_of_protobuf(api: Api) -> None:
