@@ -203,6 +203,24 @@ async def test_filters_of_the_list_of_schemas(api: Api) -> None:
     assert await found(subjectPrefix="s", latestOnly=True, deleted=True) == [("s", 2)]
 
 
+async def test_a_prefix_that_names_a_context_is_meant_so_inside_of_another(api: Api) -> None:
+    for subject in ("s", ":.eu:s", ":.eu:t", ":.us:s"):
+        await api.register(subject, '"int"')
+    found = {
+        prefix: (await api("GET", "/contexts/.eu/subjects", subjectPrefix=prefix)).body
+        for prefix in ("", "s", ":.us:", ":.eu:t", ":*:", ":*:s")
+    }
+    assert found == {
+        "": [":.eu:s", ":.eu:t"],
+        "s": [":.eu:s"],
+        ":.us:": [":.us:s"],
+        ":.eu:t": [":.eu:t"],
+        ":*:": [":.eu:s", ":.eu:t", ":.us:s", "s"],
+        ":*:s": [":.eu:s", ":.us:s", "s"],
+    }
+    assert [one["subject"] for one in (await api("GET", "/contexts/us/schemas")).body] == [":.us:s"]
+
+
 # --- lookup and registration ------------------------------------------------------------------------------------------
 
 
