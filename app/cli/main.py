@@ -9,6 +9,7 @@ COMMANDS = {
     "demo": ("app.cli.demo", "Fill a running platform with a lively stream of orders and page views."),
     "export": ("app.cli.export", "Copy topics to a folder from which a real Apache Kafka takes them over."),
     "users": ("app.cli.users", "Make what the REST Proxy's users file needs: password hashes and API keys."),
+    "schemas": ("app.cli.schemas", "Move a whole Schema Registry as files, for git."),
 }
 
 

@@ -41,7 +41,7 @@ class Deletion:
         async with self.core.gate.alone():
             self.core.refuse_read_only(subject)
             one = self._version(subject, number, permanent=permanent)
-            self._refuse_referenced(one)
+            self._refuse_referenced(one, permanent=permanent)
             if permanent:
                 await self.core.store.write([schema_tombstone(subject, one.version)])
                 return one.version
@@ -66,9 +66,10 @@ class Deletion:
                 raise SubjectSoftDeleted(subject)
             going = versions if permanent else live
             for one in going:
-                self._refuse_referenced(one)
+                self._refuse_referenced(one, permanent=permanent, beside=subject)
             if permanent:
-                await self.core.store.write([schema_tombstone(subject, one.version) for one in going])
+                # The newest first: a version may refer to an older one of its own subject.
+                await self.core.store.write([schema_tombstone(subject, one.version) for one in reversed(going)])
             else:
                 records = [delete_subject_record(subject, going[-1].version), *self._without_settings(subject)]
                 await self.core.store.write(records)
@@ -97,8 +98,10 @@ class Deletion:
             raise VersionNotSoftDeleted(subject, one.version)
         return one
 
-    def _refuse_referenced(self, one: Version) -> None:
-        if self.core.view.referrers(one.subject, one.version):
+    def _refuse_referenced(self, one: Version, *, permanent: bool, beside: str = "") -> None:
+        """beside: a subject that goes as a whole. Deleted versions need what goes for good too."""
+        referrers = self.core.view.referrers(one.subject, one.version, deleted=permanent)
+        if any(referrer.subject != beside for referrer in referrers):
             raise ReferenceExists(one.subject, one.version)
 
     def _without_settings(self, subject: str) -> list[Record]:

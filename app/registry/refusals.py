@@ -94,10 +94,6 @@ class ReferenceExists(RegistryError):
     template = "One or more references exist to the schema {{magic=1,keytype=SCHEMA,subject={},version={}}}."
 
 
-class IdDoesNotMatch(RegistryError):
-    error_code, template = 42207, "Schema already registered with id {} instead of input id {}"
-
-
 class InvalidSubject(RegistryError):
     error_code, template = 42208, "The specified subject '{}' is not a valid subject"
 

@@ -3,17 +3,20 @@
 Deletes stand in deletion.py, configs and modes in scope_changes.py; all of them work on the same RegistryCore.
 """
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from app.registry import contexts
 from app.registry.compatibility import CompatibilityLevel, CompatibilityPolicy, check
+from app.registry.compatibility.reserved import refuse_restricted_names, reserved_differences
 from app.registry.contexts import DEFAULT_CONTEXT, GLOBAL_CONTEXT, context_of, qualify, split
-from app.registry.contracts import Metadata, RuleSet, merge_metadata, merge_rule_sets, validate_rules
+from app.registry.contracts import Metadata, validate_rules
 from app.registry.errors import InvalidSchema
 from app.registry.gate import WriteGate
 from app.registry.identity import schema_guid
 from app.registry.parsing import Parser
+from app.registry.populating import VERSION_PROPERTY, NewSchema, has_defaults, populated, tagged, with_contract
 from app.registry.records import (
     ConfigJson,
     Record,
@@ -24,9 +27,8 @@ from app.registry.records import (
     from_rule_set,
     schema_record,
     schema_tombstone,
-    to_metadata,
-    to_rule_set,
 )
+from app.registry.references import find_referenced, resolve_references
 from app.registry.refusals import (
     IncompatibleSchema,
     OperationNotPermitted,
@@ -34,7 +36,6 @@ from app.registry.refusals import (
     SubjectNotFound,
     VersionNotFound,
 )
-from app.registry.resolving import find_referenced, resolve
 from app.registry.schema import ParsedSchema, Reference, SchemaType
 from app.registry.scopes import Mode, effective_config, effective_mode
 from app.registry.settings import RegistrySettings
@@ -42,21 +43,7 @@ from app.registry.store import SchemasTopic
 from app.registry.view import Content, Version, View
 
 LATEST = -1
-VERSION_PROPERTY = "confluent:version"
 ID_MAX = 2**31 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class NewSchema:
-    """A schema as a client sends it. version 0: the next one; id None: the registry chooses."""
-
-    text: str | None
-    schema_type: str | None = None
-    references: tuple[Reference, ...] = ()
-    metadata: Metadata | None = None
-    rule_set: RuleSet | None = None
-    version: int = 0
-    id: int | None = None
 
 
 @dataclass(slots=True)
@@ -77,7 +64,7 @@ class RegistryCore:
         name = contexts.normalize(name)
         config = self.view.configs.get(name)
         if config is not None and config.alias:
-            return contexts.normalize(config.alias)
+            return contexts.in_context_of(name, config.alias)
         return name
 
     def config(self, subject: str | None) -> ConfigJson:
@@ -98,7 +85,7 @@ class RegistryCore:
         return await self.parser.parse(
             content.schema_type,
             content.text,
-            resolve(self.view, version.subject, content.references),
+            resolve_references(self.view, version.subject, content.references),
             references=content.references,
             validate_new=False,
             metadata=content.metadata,
@@ -135,6 +122,17 @@ class SchemaRegistry:
                 if not is_live if deleted_only else is_live or deleted:
                     found.append(subject)
         return sorted(found)
+
+    def aliases(self, prefix: str = contexts.WILDCARD) -> dict[str, list[str]]:
+        """Subject -> the aliases it is known by, of those that begin with prefix (see subjects)."""
+        found: dict[str, list[str]] = {}
+        for alias, config in self.view.configs.items():
+            if alias is None or not config.alias:
+                continue
+            wanted = _prefix_in(prefix, context_of(alias))
+            if wanted is not None and alias.startswith(wanted):
+                found.setdefault(contexts.in_context_of(alias, config.alias), []).append(alias)
+        return {subject: sorted(names) for subject, names in found.items()}
 
     def versions(self, subject: str, *, deleted: bool = False, deleted_only: bool = False) -> list[Version]:
         """Ascending. Raises SubjectNotFound."""
@@ -213,13 +211,36 @@ class SchemaRegistry:
     async def lookup(
         self, subject: str, schema: NewSchema, *, normalize: bool = False, deleted: bool = False
     ) -> Version | None:
-        """The version of the subject that has this content."""
+        """The version of the subject that has this content, or has it with the metadata and rules it would be lent.
+
+        A subject of the default context may be met in another one.
+        """
         subject = self.core.subject(subject)
-        if not schema.text or schema.text.isspace():
+        if schema.is_empty:
             return None
-        normalize = normalize or bool(self.core.config(subject).normalize)
-        parsed = await self._parse(subject, schema, validate_new=False, normalize=normalize)
-        return await self._find(subject, parsed, deleted=deleted)
+        found = await self._lookup(subject, schema, normalize=normalize, deleted=deleted)
+        if found is not None or context_of(subject) != DEFAULT_CONTEXT:
+            return found
+        for other in list(self.view.contexts):
+            elsewhere = qualify(other, subject)
+            if elsewhere != subject and self.view.versions(elsewhere):
+                with contextlib.suppress(InvalidSchema):  # its references are not in that context
+                    found = await self._lookup(elsewhere, schema, normalize=normalize, deleted=deleted)
+                if found is not None:
+                    return found
+        return None
+
+    async def _lookup(self, subject: str, schema: NewSchema, *, normalize: bool, deleted: bool) -> Version | None:
+        config = self.core.config(subject)
+        parsed = await self._parse(subject, schema, validate_new=False, normalize=normalize or bool(config.normalize))
+        found = await self._find(subject, parsed, deleted=deleted)
+        latest = self.view.latest(subject)
+        if found is not None or latest is None:
+            return found
+        lent = with_contract(schema, latest.content, config)
+        if (lent.metadata, lent.rule_set) == (schema.metadata, schema.rule_set):
+            return None
+        return await self._find(subject, parsed.with_contract(lent.metadata, lent.rule_set), deleted=deleted)
 
     # --- compatibility ---------------------------------------------------------------------------------------------
 
@@ -238,15 +259,22 @@ class SchemaRegistry:
             if found is None and number != LATEST:
                 raise VersionNotFound(number)
             previous = [] if found is None else [found]
-        normalize = normalize or bool(self.core.config(subject).normalize)
-        parsed = await self._parse(subject, schema, validate_new=True, normalize=normalize)
+        config = self.core.config(subject)
+        parsed = await self._parse(subject, schema, validate_new=True, normalize=normalize or bool(config.normalize))
+        if config.validate_fields:
+            refuse_restricted_names(parsed)
         return await self._incompatibilities(subject, parsed, previous)
 
     async def _incompatibilities(self, subject: str, new: ParsedSchema, previous: Sequence[Version]) -> list[str]:
         config = self.core.config(subject)
         level = CompatibilityLevel(config.compatibility_level or CompatibilityLevel.BACKWARD)
+        validity = f"{{validateFields: '{str(bool(config.validate_fields)).lower()}', compatibility: '{level}'}}"
+        broken: list[str] = []
+        if config.validate_fields:
+            latest = await self.core.parse_stored(previous[-1]) if previous else None
+            broken = [str(one.directed(reader="new", writer="old")) for one in reserved_differences(new, latest)]
         if level is CompatibilityLevel.NONE:
-            return []
+            return [*broken, validity] if broken else []
         group = config.compatibility_group
         if group:
             previous = [
@@ -260,17 +288,16 @@ class SchemaRegistry:
         chars = len(new.canonical) + sum(len(one.canonical) for one in older)
 
         def judge() -> list[str]:
-            if not check(level, new, older, policy=policy):
-                return []
             for one, parsed in zip(reversed(previous), reversed(older), strict=True):
                 if found := check(level, new, [parsed], policy=policy):
                     return [
+                        *broken,
                         *map(str, found),
                         f"{{oldSchemaVersion: {one.version}}}",
                         f"{{oldSchema: '{parsed.canonical}'}}",
-                        f"{{validateFields: '{str(bool(config.validate_fields)).lower()}', compatibility: '{level}'}}",
+                        validity,
                     ]
-            return []
+            return [*broken, validity] if broken else []
 
         return await self.core.parser.off_loop(judge, chars)
 
@@ -279,13 +306,20 @@ class SchemaRegistry:
     async def find_registered(self, subject: str, schema: NewSchema, *, normalize: bool = False) -> Version | None:
         """The live version that a registration would be answered with without a write; may miss one that is there."""
         subject = self.core.subject(subject)
-        if (
-            schema.version
-            or subject not in self.view.context(context_of(subject)).subjects
-            or self._has_defaults(subject)
-        ):
+        config = self.core.config(subject)
+        versions = self.view.versions(subject)
+        if schema.is_empty or schema.tag_changes or schema.keeps_tags or not versions or has_defaults(config):
             return None
-        found = await self.lookup(subject, schema, normalize=normalize)
+        parsed = await self._parse(subject, schema, validate_new=False, normalize=normalize or bool(config.normalize))
+        if schema.version == 0:
+            found = await self._find(subject, parsed)
+        elif schema.version == LATEST:
+            found = self.view.latest(subject)
+            found = found if found is not None and await self._has_content(found, parsed) else None
+        else:  # an import that is repeated
+            found = versions.get(schema.version)
+            if found is None or schema.id is None or found.is_deleted or found.content.guid != parsed.guid.bytes:
+                return None
         return found if found is not None and schema.id in (None, found.id) else None
 
     async def register(self, subject: str, schema: NewSchema, *, normalize: bool = False) -> Version:
@@ -294,18 +328,26 @@ class SchemaRegistry:
         contexts.check_subject(subject)
         if schema.rule_set is not None:
             validate_rules(schema.rule_set)
-        found = await self.find_registered(subject, schema, normalize=normalize)
-        if found is not None:
-            return found
+        if schema.tag_changes:
+            sent = replace(schema, version=schema.version or LATEST)
+            schema = await self.core.parser.off_loop(lambda: tagged(sent), len(sent.text or ""))
+        else:
+            found = await self.find_registered(subject, schema, normalize=normalize)
+            if found is not None:
+                return found
         async with self.core.gate.beside(("subject", subject)):
             return await self._register(subject, schema, normalize)
 
     async def _register(self, subject: str, schema: NewSchema, normalize: bool) -> Version:
         mode = self._check_mode(subject, schema)
         config = self.core.config(subject)
-        live = self.view.live(subject)
         if mode is not Mode.IMPORT:
-            schema = self._populated(subject, schema, live[-1] if live else None, config)
+            latest = self.view.latest(subject)
+            number = max(self.view.versions(subject), default=0) + 1
+            sent, previous = schema, None if latest is None else latest.content
+            schema = await self.core.parser.off_loop(
+                lambda: populated(sent, previous, config, number), len(sent.text or "") if sent.keeps_tags else 0
+            )
         validate = config.validate_new_schemas
         parsed = await self._parse(
             subject,
@@ -320,6 +362,8 @@ class SchemaRegistry:
                 if found is not None and schema.id in (None, found.id):
                     return found
             if mode is not Mode.IMPORT:
+                if config.validate_fields:
+                    refuse_restricted_names(parsed)
                 reasons = await self._incompatibilities(subject, parsed, self.view.live(subject))
                 if reasons:
                     raise IncompatibleSchema(subject, "[" + ", ".join(reasons) + "]")
@@ -382,38 +426,6 @@ class SchemaRegistry:
         )
         return Version(subject, number, schema_id, content, is_deleted=False, timestamp_ms=0)
 
-    def _has_defaults(self, subject: str) -> bool:
-        config = self.core.config(subject)
-        return any(
-            part is not None
-            for part in (
-                config.default_metadata,
-                config.override_metadata,
-                config.default_rule_set,
-                config.override_rule_set,
-            )
-        )
-
-    def _populated(self, subject: str, schema: NewSchema, previous: Version | None, config: ConfigJson) -> NewSchema:
-        """What the client left out, from the version before; then the config's defaults below and overrides above."""
-        if not schema.text or schema.text.isspace():
-            if previous is None:
-                raise InvalidSchema("Empty schema")
-            content = previous.content
-            schema = replace(schema, text=content.text, schema_type=content.schema_type, references=content.references)
-        metadata = schema.metadata or (previous.content.metadata if previous else None)
-        rule_set = schema.rule_set or (previous.content.rule_set if previous else None)
-        metadata = merge_metadata(
-            merge_metadata(to_metadata(config.default_metadata), metadata), to_metadata(config.override_metadata)
-        )
-        rule_set = merge_rule_sets(
-            merge_rule_sets(to_rule_set(config.default_rule_set), rule_set), to_rule_set(config.override_rule_set)
-        )
-        if schema.version or (metadata is not None and VERSION_PROPERTY in metadata.properties):
-            number = max(self.view.versions(subject), default=0) + 1
-            metadata = merge_metadata(metadata, Metadata(properties={VERSION_PROPERTY: str(number)}))
-        return replace(schema, metadata=metadata, rule_set=rule_set)
-
     # --- content ---------------------------------------------------------------------------------------------------
 
     async def _parse(self, subject: str, schema: NewSchema, *, validate_new: bool, normalize: bool) -> ParsedSchema:
@@ -423,7 +435,7 @@ class SchemaRegistry:
         parsed = await self.core.parser.parse(
             schema.schema_type,
             schema.text,
-            resolve(self.view, subject, references),
+            resolve_references(self.view, subject, references),
             references=references,
             validate_new=validate_new,
             metadata=schema.metadata,
@@ -445,16 +457,20 @@ class SchemaRegistry:
         if found is not None:
             return found
         for one in sorted(self.view.versions(subject).values(), key=lambda one: -one.version):
-            if one.is_deleted and not deleted:
-                continue
-            content = one.content
-            if content.references and not parsed.references and content.schema_type == parsed.schema_type:
-                stored = await self.core.parse_stored(one)
-                if stored.formatted("resolved") == parsed.formatted("resolved"):
-                    return one
-            if _property(content.metadata, VERSION_PROPERTY) and _guid_without_version(content) == parsed.guid.bytes:
+            if (deleted or not one.is_deleted) and await self._has_content(one, parsed):
                 return one
         return None
+
+    async def _has_content(self, one: Version, parsed: ParsedSchema) -> bool:
+        content = one.content
+        if content.guid == parsed.guid.bytes:
+            return True
+        if content.references and not parsed.references and content.schema_type == parsed.schema_type:
+            stored = await self.core.parse_stored(one)
+            if stored.formatted("resolved") == parsed.formatted("resolved"):
+                return True
+        is_numbered = bool(_property(content.metadata, VERSION_PROPERTY))
+        return is_numbered and _guid_without_version(content) == parsed.guid.bytes
 
 
 def _guid_without_version(content: Content) -> bytes:

@@ -95,6 +95,11 @@ class SchemasTopic:
         """True once everything that was in the topic at start is in the view."""
         return self._is_ready
 
+    @property
+    def next_offset(self) -> int:
+        """Of the record that will be applied next; NOT_LOOKED_UP before the topic was looked at."""
+        return self._next_offset
+
     async def start(self) -> None:
         """Begin to read, in the background."""
         self._reader = asyncio.create_task(self._follow())

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from itertools import chain, islice
+from itertools import islice
 
 from app.registry.compatibility.incompatibility import Incompatibility
-from app.registry.compatibility.reserved import reserved_differences
 from app.registry.limits import INCOMPATIBILITIES_MAX, Budget
 from app.registry.schema import ParsedSchema, SchemaType
 
@@ -72,9 +71,7 @@ def _check_pair(
         return [Incompatibility("SCHEMA_TYPE_CHANGED", "", "Incompatible because of different schema type")]
     found: list[Incompatibility] = []
     if level.is_backward:
-        wrong = islice(
-            chain(reserved_differences(new, older), differences(new, older, policy, Budget())), INCOMPATIBILITIES_MAX
-        )
+        wrong = islice(differences(new, older, policy, Budget()), INCOMPATIBILITIES_MAX)
         found += (one.directed(reader="new", writer="old") for one in wrong)
     if level.is_forward:
         wrong = islice(differences(older, new, policy, Budget()), INCOMPATIBILITIES_MAX)

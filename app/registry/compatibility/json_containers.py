@@ -67,10 +67,10 @@ def _is_open(shape: Shape) -> bool:
     return _other_properties(shape) is True and not shape.node.get("patternProperties")
 
 
-def _covering(shape: Shape, name: str) -> Any:
+def _covering(comparison: "Comparison", shape: Shape, name: str) -> Any:
     """The schema that a partially open object has for a property it does not name; None for none."""
     for pattern, node in shape.node.get("patternProperties", {}).items():
-        if covers(pattern, name):
+        if covers(pattern, name, comparison.budget):
             return node
     others = _other_properties(shape)
     return None if isinstance(others, bool) else others
@@ -96,7 +96,7 @@ def _property_removed(
     if _is_open(new):
         comparison.add(changes, "PROPERTY_REMOVED_FROM_OPEN_CONTENT_MODEL", place)
         return
-    covering = _covering(new, name)
+    covering = _covering(comparison, new, name)
     if covering is not None:
         inner = yield old.at(node), new.at(covering)
         _add_covered(comparison, changes, inner, "PROPERTY_REMOVED", place)
@@ -117,7 +117,7 @@ def _property_added(
         kind = "PROPERTY_WITH_EMPTY_SCHEMA_ADDED" if is_empty else "PROPERTY_ADDED"
         comparison.add(changes, f"{kind}_TO_OPEN_CONTENT_MODEL", place)
         return
-    covering = _covering(old, name)
+    covering = _covering(comparison, old, name)
     if covering is not None:
         inner = yield old.at(covering), new.at(node)
         _add_covered(comparison, changes, inner, "PROPERTY_ADDED", place)

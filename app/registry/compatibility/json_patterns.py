@@ -2,20 +2,25 @@
 
 import re
 
+from app.registry.limits import Budget
+
 NAME_CHARACTERS_MAX = 200
 PATTERN_CHARACTERS_MAX = 500
-REPEATS_MAX = 2  # of a length without bound: with n characters a match takes at most n to the power of these plus one
+STEPS_MAX = 2**20  # of a match, at the worst: some tens of milliseconds, in which nothing else runs
+STEPS_PER_COMPARISON = 250  # a pair of types that is compared takes as long
 
-_TOKEN = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|\((?:\?.?)?|\)|[*+]|\{\d*,?\d*\}|.", re.DOTALL)
+_TOKEN = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|\((?:\?.?)?|\)|[*+?|]|\{\d*,?\d*\}|.", re.DOTALL)
 
 
-def covers(pattern: str, name: str) -> bool:
-    """Whether the pattern is found in the name.
+def covers(pattern: str, name: str, budget: Budget) -> bool:
+    """Whether the pattern is found in the name. Raises SchemaTooLarge by the budget.
 
-    A pattern that could run long (repeats of groups, more than REPEATS_MAX repeats, look-arounds, back-references) is
-    not run and covers nothing: the property then counts as not covered, which refuses more than it must.
+    A pattern that could run long (repeats of groups, many choices, look-arounds, back-references) is not run and
+    covers nothing: the property then counts as not covered, which refuses more than it must.
     """
-    if len(name) > NAME_CHARACTERS_MAX or not _is_quick(pattern):
+    steps = _steps(pattern, len(name)) if len(name) <= NAME_CHARACTERS_MAX else None
+    budget.spend(1 + (steps or 0) // STEPS_PER_COMPARISON)
+    if steps is None:
         return False
     try:
         return re.search(pattern, name) is not None
@@ -23,18 +28,24 @@ def covers(pattern: str, name: str) -> bool:
         return False
 
 
-def _is_quick(pattern: str) -> bool:
+def _steps(pattern: str, length: int) -> int | None:
+    """What a match takes at the worst; None for more than STEPS_MAX. Backtracking tries each repeat with each length
+    and each choice both ways, from each character on."""
     if len(pattern) > PATTERN_CHARACTERS_MAX:
-        return False
-    repeats, before = 0, ""
+        return None
+    steps, before = length + 1, ""
     for token in _TOKEN.findall(pattern):
         if token.startswith("(?") and token != "(?:":
-            return False
+            return None
         if len(token) == 2 and token[0] == "\\" and token[1].isdigit():
-            return False
+            return None
         if token in ("*", "+") or (token[0] == "{" and len(token) > 1):
-            repeats += 1
             if before == ")" or (token[0] == "{" and max(map(int, re.findall(r"\d+", token)), default=0) > 1_000):
-                return False
+                return None
+            steps *= length + 1
+        elif token in ("?", "|"):
+            steps *= 2
+        if steps > STEPS_MAX:
+            return None
         before = token
-    return repeats <= REPEATS_MAX
+    return steps

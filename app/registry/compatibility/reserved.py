@@ -1,22 +1,32 @@
-"""Names a data contract keeps free: the metadata property `confluent:reserved`, a list with commas.
+"""Names of fields that a config with `validateFields` looks at, at every level, NONE too.
 
-A reserved name stays reserved, and no property of a JSON Schema's root or field of a Protobuf file's first message
-may have it. Avro has none.
+A data contract keeps names free by the metadata property `confluent:reserved`, a list with commas: a reserved name
+stays reserved, and no property of a JSON Schema's root, field of an Avro record or of a Protobuf file's first message
+may have it. No name may begin with `$$`.
 """
 
 from collections.abc import Collection, Iterator
 
 from app.registry.compatibility.incompatibility import Incompatibility
+from app.registry.errors import InvalidSchema
 from app.registry.schema import ParsedSchema, SchemaType
 
 PROPERTY = "confluent:reserved"
+RESTRICTED_PREFIX = "$$"
 
 
-def reserved_differences(new: ParsedSchema, old: ParsedSchema) -> Iterator[Incompatibility]:
-    """Reservations that new gives up or breaks."""
+def refuse_restricted_names(schema: ParsedSchema) -> None:
+    """Raises InvalidSchema."""
+    for name in _top_level_names(schema):
+        if name.startswith(RESTRICTED_PREFIX):
+            raise InvalidSchema(f"field names cannot start with {RESTRICTED_PREFIX}, as '{name}' does")
+
+
+def reserved_differences(new: ParsedSchema, old: ParsedSchema | None) -> Iterator[Incompatibility]:
+    """Reservations that new gives up or breaks; old is the latest version, None when there is none."""
     kind = "PROPERTY" if new.schema_type is SchemaType.JSON else "FIELD"
     reserved = _reserved(new)
-    for name in _reserved(old):
+    for name in _reserved(old) if old is not None else ():
         if name not in reserved:
             yield Incompatibility(
                 f"RESERVED_{kind}_REMOVED",
@@ -33,7 +43,7 @@ def reserved_differences(new: ParsedSchema, old: ParsedSchema) -> Iterator[Incom
 
 
 def _reserved(schema: ParsedSchema) -> list[str]:
-    if schema.metadata is None or schema.schema_type is SchemaType.AVRO:
+    if schema.metadata is None:
         return []
     names = (name.strip() for name in schema.metadata.properties.get(PROPERTY, "").split(","))
     return [name for name in dict.fromkeys(names) if name]
@@ -46,6 +56,12 @@ def _top_level_names(schema: ParsedSchema) -> Collection[str]:
         assert isinstance(schema, JsonSchema)
         properties = schema.value.get("properties", {}) if isinstance(schema.value, dict) else {}
         return set(properties)
+    if schema.schema_type is SchemaType.AVRO:
+        from app.registry.formats.avro import AvroSchema
+        from app.registry.formats.avro_types import Record
+
+        assert isinstance(schema, AvroSchema)
+        return set(schema.root.by_name) if isinstance(schema.root, Record) else ()
     from app.registry.formats.protobuf import ProtobufSchema
 
     assert isinstance(schema, ProtobufSchema)

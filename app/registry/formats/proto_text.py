@@ -59,7 +59,8 @@ def print_proto(file: File) -> str:
 
 
 def _indented(lines: Iterable[str]) -> Iterator[str]:
-    return (f"  {line}" if line else line for line in lines)
+    """One level deeper; blank lines too, as the original's printer has it."""
+    return (f"  {line}" for line in lines)
 
 
 def _block(head: str, *groups: list[list[str]]) -> list[str]:
@@ -152,7 +153,8 @@ def print_value(value: Value) -> str:
         case "string":
             return _quote(value.text)
         case "list":
-            return f"[{', '.join(print_value(item) for _, item in value.items)}]"
+            items = ",\n".join(print_value(item) for _, item in value.items)
+            return "\n".join(["[", *_indented(items.split("\n") if items else ()), "]"])
         case "map":
             if not value.items:
                 return "{}"

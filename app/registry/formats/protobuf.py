@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Self
 
 from app.registry.errors import InvalidSchema
+from app.registry.formats.proto_extensions import without_extensions
 from app.registry.formats.proto_model import File, Message, walk_messages
 from app.registry.formats.proto_names import Names, check_file, names_of
 from app.registry.formats.proto_normal import normalized_file
@@ -58,7 +59,13 @@ class ProtobufSchema(ParsedSchema):
         return base64.b64encode(descriptor.SerializeToString(deterministic=True)).decode()
 
     def formatted(self, format_name: str | None) -> str:
-        return self.serialized if format_name == "serialized" else self.canonical
+        match format_name:
+            case "serialized":
+                return self.serialized
+            case "ignore_extensions":
+                return print_proto(without_extensions(self.file))
+            case _:
+                return self.canonical
 
     def names_in(self, file: File) -> Names:
         """The types that a file, this schema's or an imported one, may name."""
@@ -108,10 +115,10 @@ def parse_protobuf(
     for reference in references:
         name = reference.reference.name
         try:
-            imported[name] = _read(reference.text)
+            imported[name] = read_file(reference.text)
         except InvalidSchema as error:
             raise InvalidSchema(f"reference {name!r}: {error.message}", error.path) from None
-    file = _read(text)
+    file = read_file(text)
     type_names = names_of(file, imported)
     if validate_new:
         check_file(type_names)
@@ -126,7 +133,8 @@ def parse_protobuf(
     )
 
 
-def _read(text: str) -> File:
+def read_file(text: str) -> File:
+    """A .proto text, or a FileDescriptorProto in base64, as it is written. Raises InvalidSchema."""
     try:
         return parse_proto(text)
     except InvalidSchema:

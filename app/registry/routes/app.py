@@ -13,7 +13,7 @@ from app.http.json_body import encode
 from app.http.media_types import parse_content_type
 from app.http.routing import Endpoint, Router, decode_segment
 from app.kafka.ports import ClusterUnreachable
-from app.registry.contexts import context_name
+from app.registry.contexts import WILDCARD, context_name
 from app.registry.errors import SchemaError
 from app.registry.refusals import IncompatibleSchema, RegistryError
 from app.registry.routes import associations, cluster, compatibility, config, mode, schemas, subjects, tags, versions
@@ -128,7 +128,7 @@ def _enter_context(request: Request) -> None:
     segments = rest.split("/")
     match segments:
         case ["subjects"] | ["schemas"]:
-            query["subjectPrefix"] = whole + query.get("subjectPrefix", "").removeprefix(":*:")
+            query["subjectPrefix"] = _with_context(context, query.get("subjectPrefix", ""))
         case ["subjects" | "config" | "mode", subject, *_] if subject:
             segments[1] = _qualified(context, subject)
         case ["compatibility", "subjects", subject, *_]:
@@ -149,7 +149,8 @@ def _qualified(context: str, segment: str) -> str:
 
 
 def _with_context(context: str, subject: str) -> str:
-    return subject if subject.startswith(":.") else f":{context}:{subject}"
+    """One that names a context itself, or all of them, is left as it is."""
+    return subject if subject.startswith((":.", WILDCARD)) else f":{context}:{subject}"
 
 
 def _set_query(request: Request, query: Mapping[str, str]) -> None:

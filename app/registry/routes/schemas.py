@@ -4,14 +4,13 @@ from uuid import UUID
 
 from app.http.errors import NotFound
 from app.http.exchange import Answer, Response
-from app.registry.contexts import WILDCARD, normalize
+from app.registry.contexts import WILDCARD, context_of, normalize, qualify, split
 from app.registry.refusals import SchemaNotFound
 from app.registry.routes import wire
-from app.registry.routes.text import formatted_content
-from app.registry.routes.wire import Request, answer, content_answer, flag, page, version_answer
+from app.registry.routes.text import extras, formatted_content
+from app.registry.routes.wire import SCHEMAS_MAX, Request, answer, content_answer, flag, page, version_answer
 from app.registry.view import Content, Version
 
-SCHEMAS_MAX = 1_000
 # A schema never changes behind its id; but a registry that is wiped gives ids anew, so not for ever.
 CACHEABLE = ((b"cache-control", b"public, max-age=3600, immutable"),)
 
@@ -32,9 +31,13 @@ async def by_id(request: Request, schema_id: str) -> Answer:
             raise SchemaNotFound(number)
         return answer(request, content_answer(found), headers=CACHEABLE)
     context, content = _content(request, number)
-    max_id = request.context.registry.view.context(context).id_max if flag(request, "fetchMaxId") else None
-    text = await formatted_content(request, content)
-    return answer(request, content_answer(content, text, max_id=max_id))
+    use = _use(request, context, content, number)
+    more = await extras(request, content, use.subject)
+    if flag(request, "fetchMaxId"):
+        more["max_id"] = request.context.registry.view.context(context).id_max
+    if "subject" in request.query:
+        more |= {"subject": use.subject, "version": use.version}
+    return answer(request, content_answer(content, await formatted_content(request, content), **more))
 
 
 @routes.on("GET", "/schemas/ids/{id}/schema")
@@ -72,9 +75,15 @@ async def ids_by_guid(request: Request, guid: str) -> Answer:
 
 @routes.on("GET", "/schemas")
 async def list_schemas(request: Request) -> Answer:
+    if any(request.query.get(name) for name in ("resourceType", "associationType", "lifecycle")):
+        return answer(request, [])  # of associations, and there are none
     registry = request.context.registry
     deleted = flag(request, "deleted")
-    subjects = registry.subjects(request.query.get("subjectPrefix", WILDCARD), deleted=deleted)
+    prefix = request.query.get("subjectPrefix", WILDCARD)
+    subjects = registry.subjects(prefix, deleted=deleted)
+    aliases = registry.aliases(prefix) if flag(request, "aliases") else {}
+    if aliases:
+        subjects = sorted({*subjects, *aliases})
     latest_only = flag(request, "latestOnly")
     rule_type = request.query.get("ruleType")
     found = []
@@ -84,14 +93,8 @@ async def list_schemas(request: Request) -> Answer:
         found += versions[-1:] if latest_only else versions
     if rule_type:
         found = [one for one in found if _has_rule(one.content, rule_type)]
-    aliases: dict[str, list[str]] = {}
-    if flag(request, "aliases"):
-        for subject_of_alias, config in registry.view.configs.items():
-            if config.alias and subject_of_alias:
-                aliases.setdefault(normalize(config.alias), []).append(subject_of_alias)
     chosen = page(request, found, default=SCHEMAS_MAX, maximum=SCHEMAS_MAX)
-    answers = [version_answer(one, aliases=sorted(aliases.get(one.subject, ())) or None) for one in chosen]
-    return answer(request, answers)
+    return answer(request, [version_answer(one, aliases=aliases.get(one.subject)) for one in chosen])
 
 
 def _number(text: str) -> int:
@@ -105,6 +108,14 @@ def _content(request: Request, number: int) -> tuple[str, Content]:
     if found is None:
         raise SchemaNotFound(number)
     return found
+
+
+def _use(request: Request, context: str, content: Content, number: int) -> Version:
+    """Where an id was registered last; of the subject that is asked for, if it has it."""
+    name = split(normalize(request.query.get("subject", ""))).subject
+    uses = [one for one in content.uses.values() if one.id == number and context_of(one.subject) == context]
+    wanted = [one for one in uses if one.subject == qualify(context, name)]
+    return (wanted or uses)[-1]
 
 
 def _uses(request: Request, number: int) -> list[Version]:

@@ -35,11 +35,9 @@ async def look_up(request: Request, subject: str) -> Answer:
     registry = request.context.registry
     schema = (await read(request, _body)).to_schema()
     deleted = flag(request, "deleted")
-    name = registry.core.subject(subject)
-    if not registry.view.versions(name):
-        raise SubjectNotFound(name)
     found = await registry.lookup(subject, schema, normalize=flag(request, "normalize"), deleted=deleted)
     if found is None:
+        name = registry.core.subject(subject)
         if not any(deleted or not one.is_deleted for one in registry.view.versions(name).values()):
             raise SubjectNotFound(name)
         raise SchemaNotFound(message="Schema not found")

@@ -6,13 +6,14 @@ import msgspec
 from msgspec import Struct
 
 from app.http.exchange import Answer
-from app.registry.contracts import RuleSet, merge_rule_sets
-from app.registry.inline_tags import TagChange, with_tags
+from app.registry.contracts import RuleSet, merge_rule_sets, validate_rules
+from app.registry.errors import InvalidRuleSet
+from app.registry.populating import NewSchema
 from app.registry.records import MetadataJson, RuleSetJson, to_metadata, to_rule_set
-from app.registry.registry import LATEST, NewSchema
+from app.registry.registry import LATEST, SchemaRegistry
 from app.registry.routes import wire
 from app.registry.routes.forward import writes
-from app.registry.routes.wire import Request, SchemaTags, answer, read, registered_answer, version_number
+from app.registry.routes.wire import Request, SchemaTags, answer, read, registered_answer, tag_changes, version_number
 
 
 class TagsBody(Struct, frozen=True, rename="camel"):
@@ -36,24 +37,30 @@ _tags_body = msgspec.json.Decoder(TagsBody)
 async def tag(request: Request, subject: str, version: str) -> Answer:
     registry = request.context.registry
     body = await read(request, _tags_body)
-    old = registry.version(subject, version_number(version), deleted=True).content
-    changes = [*_changes(body.tags_to_add), *_changes(body.tags_to_remove, is_removal=True)]
-    rules = to_rule_set(body.rule_set) or old.rule_set
-    if body.rules_to_merge is not None:
-        rules = merge_rule_sets(rules, to_rule_set(body.rules_to_merge))
+    old = registry.version(subject, version_number(version)).content
     schema = NewSchema(
-        with_tags(old.schema_type, old.text, changes),
+        old.text,
         old.schema_type,
         old.references,
         to_metadata(body.metadata) or old.metadata,
-        _without(rules, body.rules_to_remove or ()),
+        _rules(registry, subject, body),
         body.new_version or LATEST,
+        tag_changes=tag_changes(body.tags_to_add, body.tags_to_remove),
     )
     return answer(request, registered_answer(await registry.register(subject, schema)))
 
 
-def _changes(tags: Sequence[SchemaTags] | None, *, is_removal: bool = False) -> list[TagChange]:
-    return [TagChange(one.schema_entity.get("entityPath", ""), tuple(one.tags), is_removal) for one in tags or ()]
+def _rules(registry: SchemaRegistry, subject: str, body: TagsBody) -> RuleSet | None:
+    """Those of the body, or those of the version before the new one with some added and taken away."""
+    if body.rules_to_merge is None and body.rules_to_remove is None:
+        return to_rule_set(body.rule_set)
+    if body.rule_set is not None:
+        raise InvalidRuleSet("ruleSet should be omitted if specifying rulesToMerge or rulesToRemove")
+    added = to_rule_set(body.rules_to_merge)
+    if added is not None:
+        validate_rules(added)
+    before = registry.version(subject, body.new_version - 1 if body.new_version else LATEST).content.rule_set
+    return _without(merge_rule_sets(before, added), body.rules_to_remove or ())
 
 
 def _without(rules: RuleSet | None, names: Sequence[str]) -> RuleSet | None:

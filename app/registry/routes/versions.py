@@ -5,8 +5,9 @@ import msgspec
 from app.http.exchange import Answer, Response
 from app.registry.routes import wire
 from app.registry.routes.forward import writes
-from app.registry.routes.text import formatted
+from app.registry.routes.text import extras, formatted
 from app.registry.routes.wire import (
+    SCHEMAS_MAX,
     Request,
     SchemaBody,
     answer,
@@ -24,10 +25,11 @@ _body = msgspec.json.Decoder(SchemaBody)
 
 @routes.on("GET", "/subjects/{subject}/versions")
 async def list_versions(request: Request, subject: str) -> Answer:
+    deleted_only = flag(request, "deletedOnly")
+    negative = flag(request, "deletedAsNegative") and not deleted_only
     found = request.context.registry.versions(
-        subject, deleted=flag(request, "deleted"), deleted_only=flag(request, "deletedOnly")
+        subject, deleted=flag(request, "deleted") or negative, deleted_only=deleted_only
     )
-    negative = flag(request, "deletedAsNegative")
     numbers = [-one.version if negative and one.is_deleted else one.version for one in found]
     return answer(request, page(request, numbers))
 
@@ -43,7 +45,8 @@ async def register(request: Request, subject: str) -> Answer:
 @routes.on("GET", "/subjects/{subject}/versions/{version}")
 async def get_version(request: Request, subject: str, version: str) -> Answer:
     found = request.context.registry.version(subject, version_number(version), deleted=flag(request, "deleted"))
-    return answer(request, version_answer(found, await formatted(request, found)))
+    more = await extras(request, found.content, found.subject)
+    return answer(request, version_answer(found, await formatted(request, found), **more))
 
 
 @routes.on("GET", "/subjects/{subject}/versions/{version}/schema")
@@ -58,7 +61,8 @@ async def referenced_by(request: Request, subject: str, version: str) -> Answer:
     registry = request.context.registry
     found = registry.version(subject, version_number(version), deleted=True)
     referrers = registry.view.referrers(found.subject, found.version, deleted=flag(request, "deleted"))
-    return answer(request, page(request, sorted({one.id for one in referrers})))
+    ids = sorted({one.id for one in referrers})
+    return answer(request, page(request, ids, default=SCHEMAS_MAX, maximum=SCHEMAS_MAX))
 
 
 @routes.on("DELETE", "/subjects/{subject}/versions/{version}")

@@ -12,6 +12,9 @@ from app.http.errors import HttpError
 from app.http.exchange import Response
 from app.http.media_types import JSON, Offers
 from app.http.routing import Routes
+from app.registry.inline_tags import Entity, EntityTags, TagChange
+from app.registry.inline_tags.entity import Kind, merged
+from app.registry.populating import NewSchema
 from app.registry.records import (
     MetadataJson,
     ReferenceJson,
@@ -24,7 +27,7 @@ from app.registry.records import (
     to_rule_set,
 )
 from app.registry.refusals import InvalidVersion
-from app.registry.registry import LATEST, NewSchema
+from app.registry.registry import LATEST
 from app.registry.service import RegistryService
 from app.registry.view import Content, Version
 
@@ -36,6 +39,7 @@ _ANY_VERSION = "application/vnd.schemaregistry+json"
 OFFERS = Offers({V1: 1.0, _ANY_VERSION: 0.9, JSON: 0.5})
 CONSUMED = frozenset({V1, _ANY_VERSION, JSON, "application/octet-stream"})
 VERSION_MAX = 2**31 - 1
+SCHEMAS_MAX = 1_000  # in one answer
 
 
 class UnprocessableEntity(HttpError):
@@ -44,11 +48,22 @@ class UnprocessableEntity(HttpError):
     status, error_code, default_message = 422, 422, "The request body must not be empty"
 
 
+class SchemaEntity(Struct, frozen=True, rename="camel"):
+    """A record or a field of a schema."""
+
+    entity_path: str | None = None
+    entity_type: Kind | None = None
+
+
 class SchemaTags(Struct, frozen=True, rename="camel"):
     """Tags at one place of a schema."""
 
-    schema_entity: dict[str, str]
-    tags: list[str]
+    schema_entity: SchemaEntity
+    tags: list[str] | None = None
+
+    def to_tags(self) -> EntityTags:
+        entity = self.schema_entity
+        return EntityTags(Entity.of(entity.entity_type, entity.entity_path or ""), tuple(self.tags or ()))
 
 
 class SchemaBody(Struct, frozen=True, rename="camel"):
@@ -61,6 +76,9 @@ class SchemaBody(Struct, frozen=True, rename="camel"):
     rule_set: RuleSetJson | None = None
     version: int | None = None
     id: int | None = None
+    schema_tags_to_add: list[SchemaTags] | None = None
+    schema_tags_to_remove: list[SchemaTags] | None = None
+    propagate_schema_tags: bool | None = None
 
     def to_schema(self) -> NewSchema:
         return NewSchema(
@@ -71,6 +89,8 @@ class SchemaBody(Struct, frozen=True, rename="camel"):
             to_rule_set(self.rule_set),
             self.version or 0,
             None if self.id is None or self.id < 0 else self.id,
+            tag_changes(self.schema_tags_to_add, self.schema_tags_to_remove),
+            bool(self.propagate_schema_tags),
         )
 
 
@@ -87,9 +107,14 @@ class SchemaAnswer(Struct, frozen=True, omit_defaults=True, rename="camel"):
     metadata: MetadataJson | None = None
     rule_set: RuleSetJson | None = None
     schema: str | None = None
+    schema_tags: list[SchemaTags] | None = None
     ts: int | None = None
     deleted: bool | None = None
     aliases: list[str] | None = None
+
+
+def tag_changes(added: Sequence[SchemaTags] | None, removed: Sequence[SchemaTags] | None) -> tuple[TagChange, ...]:
+    return merged((one.to_tags() for one in added or ()), (one.to_tags() for one in removed or ()))
 
 
 def routes() -> Routes:
@@ -98,17 +123,12 @@ def routes() -> Routes:
 
 def version_answer(one: Version, text: str | None = None, **more: Any) -> SchemaAnswer:
     """A registered version; text: the schema in another form than the canonical one."""
-    content = one.content
-    return SchemaAnswer(
+    return content_answer(
+        one.content,
+        text,
         subject=one.subject,
         version=one.version,
         id=one.id,
-        guid=str(UUID(bytes=content.guid)),
-        schema_type=content.schema_type,
-        references=from_references(content.references),
-        metadata=from_metadata(content.metadata),
-        rule_set=from_rule_set(content.rule_set),
-        schema=content.text if text is None else text,
         ts=one.timestamp_ms or None,
         deleted=one.is_deleted or None,
         **more,
@@ -122,10 +142,11 @@ def registered_answer(one: Version, text: str | None = None) -> SchemaAnswer:
 
 def content_answer(content: Content, text: str | None = None, **more: Any) -> SchemaAnswer:
     """A schema by its id or guid."""
+    references: list[ReferenceJson] | None = more.pop("references", None) or from_references(content.references)
     return SchemaAnswer(
         guid=str(UUID(bytes=content.guid)),
         schema_type=content.schema_type,
-        references=from_references(content.references),
+        references=references,
         metadata=from_metadata(content.metadata),
         rule_set=from_rule_set(content.rule_set),
         schema=content.text if text is None else text,

@@ -28,6 +28,11 @@ def read_all(bootstrap_servers: str, topic: str) -> list[tuple[bytes | None, byt
     return found
 
 
+def create_topic(bootstrap_servers: str, topic: str) -> None:
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(10)
+
+
 def write(bootstrap_servers: str, topic: str, *records: tuple[str, object]) -> None:
     """Records as somebody else writes them; None is a tombstone, bytes are written as they are."""
     producer = Producer({"bootstrap.servers": bootstrap_servers})
@@ -61,8 +66,7 @@ def test_records_are_those_of_the_original(
 
 def test_a_topic_of_the_original_is_read(bootstrap_servers: str, settings: RegistrySettings) -> None:
     topic = settings.kafkastore_topic
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
-    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(10)
+    create_topic(bootstrap_servers, topic)
 
     def schema(subject: str, version: int, schema_id: int, text: str, **more: object) -> tuple[str, object]:
         key = f'{{"keytype":"SCHEMA","subject":"{subject}","version":{version},"magic":1}}'
@@ -102,6 +106,27 @@ def test_a_topic_of_the_original_is_read(bootstrap_servers: str, settings: Regis
         assert [one.offset for one in registry.service.store.skipped] == [14, 15]
         assert registry.service.store.view.unknown_keytypes == {"ASSOC": 1}
         assert registry.register("g", RECORD)["id"] == 13
+
+
+def test_a_registry_moves_with_its_topic(
+    registry: RunningRegistry, bootstrap_servers: str, settings: RegistrySettings
+) -> None:
+    """As a mirror copies it: every record in its order, tombstones too."""
+    registry.register("s", RECORD)
+    registry.register("gone", ["null", "int"])
+    registry.register(":.eu:s", RECORD)
+    registry.http.put("/config/s", json={"compatibility": "FULL"})
+    registry.http.delete("/subjects/gone")
+    registry.http.delete("/subjects/gone?permanent=true")
+    records = read_all(bootstrap_servers, settings.kafkastore_topic)
+    moved = RegistrySettings(kafkastore_topic=f"{settings.kafkastore_topic}-moved")
+    create_topic(bootstrap_servers, moved.kafkastore_topic)
+    write(bootstrap_servers, moved.kafkastore_topic, *((key.decode(), value) for key, value in records if key))
+    with running_registry(bootstrap_servers, moved) as other:
+        for path in ("/subjects?deleted=true", "/contexts", "/config/s", "/schemas/ids/1", "/schemas/ids/1/subjects"):
+            assert other.get(path) == registry.get(path), path
+        assert [one["guid"] for one in other.get("/schemas")] == [one["guid"] for one in registry.get("/schemas")]
+        assert other.register("next", ["null", "long"])["id"] == registry.register("next", ["null", "long"])["id"]
 
 
 def test_what_another_writer_adds_appears(

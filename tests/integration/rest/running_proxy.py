@@ -1,15 +1,12 @@
 """A REST Proxy behind uvicorn in a thread of this process, with real clients of a real cluster."""
 
-import asyncio
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 
 import httpx
-import uvicorn
+from starlette.types import ASGIApp
 
 from app.clock import Clock
 from app.kafka.admin import KafkaClusterAdmin
@@ -17,6 +14,7 @@ from app.kafka.connection import ConnectionSettings
 from app.kafka.group_consumer import AiokafkaConsumers
 from app.kafka.producer import KafkaProducer
 from app.rest import RestSettings, create_rest
+from tests.integration.running_app import running_app
 
 V2 = {"Content-Type": "application/vnd.kafka.v2+json"}
 JSON = {"Content-Type": "application/vnd.kafka.json.v2+json", "Accept": "application/vnd.kafka.v2+json"}
@@ -100,12 +98,8 @@ class RestConsumer:
 
 @contextmanager
 def running_proxy(bootstrap_servers: str, settings: RestSettings | None = None) -> Iterator[RunningProxy]:
-    bound = socket.create_server(("127.0.0.1", 0))
-    url = "http://{}:{}".format(*bound.getsockname())
-    started, failed = threading.Event(), []
-    server: list[uvicorn.Server] = []
-
-    async def serve() -> None:
+    @asynccontextmanager
+    async def open_proxy(_url: str) -> AsyncIterator[ASGIApp]:
         connection = ConnectionSettings(request_timeout_s=5.0)
         admin = KafkaClusterAdmin(bootstrap_servers, connection)
         producer = KafkaProducer(bootstrap_servers, connection)
@@ -116,35 +110,10 @@ def running_proxy(bootstrap_servers: str, settings: RestSettings | None = None) 
             clock=Clock(),
             settings=settings or RestSettings(consumer_request_timeout_ms=10_000),
         )
-        config = uvicorn.Config(proxy, lifespan="off", log_level="warning", access_log=False)
-        server.append(uvicorn.Server(config))
-        serving = asyncio.create_task(server[0].serve(sockets=[bound]))
-        while not server[0].started and not serving.done():
-            await asyncio.sleep(0.01)
-        started.set()
-        await serving
+        yield proxy
         await proxy.stop()
         await producer.close()
         await admin.close()
 
-    def run() -> None:
-        try:
-            asyncio.run(serve())
-        except BaseException as error:
-            failed.append(error)
-            raise
-        finally:
-            started.set()
-
-    thread = threading.Thread(target=run, name="rest-proxy")
-    thread.start()
-    started.wait(10)
-    assert not failed, failed
-    try:
-        with httpx.Client(base_url=url, timeout=30) as http:
-            yield RunningProxy(url, http, bootstrap_servers)
-    finally:
-        server[0].should_exit = True
-        thread.join(20)
-        bound.close()
-    assert not failed, failed
+    with running_app(open_proxy) as url, httpx.Client(base_url=url, timeout=30) as http:
+        yield RunningProxy(url, http, bootstrap_servers)

@@ -59,7 +59,10 @@ message Order {
   map<string, int32> counts = 4;
   optional google.protobuf.Timestamp at = 8 [(confluent.field_meta) = {
     doc: "when",
-    tags: ["A", "B"]
+    tags: [
+      "A",
+      "B"
+    ]
   }];
   .shop.v1.Order.State state = 7;
 
@@ -70,7 +73,7 @@ message Order {
 
   message Item {
     string sku = 1;
-
+INDENT
     message Deep {}
   }
   message Other {}
@@ -98,7 +101,7 @@ service Orders {
     option idempotency_level = IDEMPOTENT;
   }
 }
-"""
+""".replace("INDENT", "  ")  # the original's printer indents blank lines of nested messages
 WRITTEN = WRITTEN.replace('timestamp.proto";', 'timestamp.proto"; import "google/protobuf/descriptor.proto";')
 
 
@@ -331,6 +334,57 @@ def test_a_descriptor_in_base64_is_a_schema(library_file):
     assert proto(parsed.canonical).canonical == parsed.canonical
     assert proto(parsed.serialized).normalized().canonical == parsed.normalized().canonical
     assert set(parsed.names) >= {f"google.protobuf.{name}" for name in library_file.message_types_by_name}
+
+
+def test_what_extensions_say_can_be_left_out():
+    parsed = proto("""syntax = "proto2"; package p; import "google/protobuf/descriptor.proto";
+        import "confluent/meta.proto";
+        option java_package = "p"; option (note) = "file";
+        message M { extensions 100 to 200; option (note_m) = true; option (confluent.message_meta).doc = "kept";
+          optional string a = 1 [deprecated = true, (note_f) = 7, (.confluent.field_meta) = { tags: "PII" }];
+          oneof choice { option (note_o) = "x"; string b = 2 [(note_f) = 8]; }
+          message Inner { extend M { optional string more = 150; } optional int32 c = 1; }
+          enum E { option (note_e) = "x"; A = 0 [(note_v) = "y"]; } }
+        extend google.protobuf.FileOptions { optional string note = 50000; }
+        service S { option (note_s) = 1; rpc Get(M) returns (M) { option (note_r) = 2; } }""")
+    assert (
+        parsed.formatted("ignore_extensions")
+        == """syntax = "proto2";
+package p;
+
+import "google/protobuf/descriptor.proto";
+import "confluent/meta.proto";
+
+option java_package = "p";
+
+message M {
+  option (confluent.message_meta).doc = "kept";
+
+  optional string a = 1 [
+    deprecated = true,
+    (.confluent.field_meta) = {
+      tags: "PII"
+    }
+  ];
+
+  oneof choice {
+    string b = 2;
+  }
+
+  message Inner {
+    optional int32 c = 1;
+  }
+  enum E {
+    A = 0;
+  }
+}
+
+service S {
+  rpc Get (M) returns (M);
+}
+"""
+    )
+    assert parsed.formatted("unheard_of") == parsed.formatted(None) == parsed.canonical
 
 
 def test_what_serialized_says_is_read_back():
