@@ -449,7 +449,10 @@ class SchemaRegistry:
                 continue
             content = one.content
             if content.references and not parsed.references and content.schema_type == parsed.schema_type:
-                stored = await self.core.parse_stored(one)
+                try:
+                    stored = await self.core.parse_stored(one)
+                except InvalidSchema:  # what a deleted version refers to may be gone; that is not the asker's fault
+                    continue
                 if stored.formatted("resolved") == parsed.formatted("resolved"):
                     return one
             if _property(content.metadata, VERSION_PROPERTY) and _guid_without_version(content) == parsed.guid.bytes:

@@ -14,7 +14,7 @@ from typing import Any
 import hypothesis.strategies as st
 import msgspec
 from hypothesis import settings
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from app.registry.compatibility import check
 from app.registry.errors import SchemaError
@@ -49,6 +49,7 @@ CONTENTS = [
 SUBJECTS = st.sampled_from(["s", "money", ":.x:s", ":.x:money"])
 SCOPES = st.sampled_from([None, "s", "money", ":.x:", ":.x:s"])
 LEVELS = st.sampled_from(["NONE", "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FULL", "FULL_TRANSITIVE"])
+MODES = st.sampled_from(["READWRITE", "READWRITE", "READWRITE", "READONLY", "IMPORT"])
 NUMBERS = st.integers(1, 4)
 
 
@@ -106,6 +107,14 @@ class RegistryHistory(RuleBasedStateMachine):
     # --- rules -----------------------------------------------------------------------------------------------------
 
     @rule(subject=SUBJECTS, content=st.sampled_from(CONTENTS))
+    def register_as_well(self, subject: str, content: Content) -> None:
+        self.register(subject, content)
+
+    @rule(subject=st.sampled_from(["money", ":.x:money"]))
+    def register_what_others_refer_to(self, subject: str) -> None:
+        self.register(subject, CONTENTS[5])
+
+    @rule(subject=SUBJECTS, content=st.sampled_from(CONTENTS))
     def register(self, subject: str, content: Content) -> None:
         new = NewSchema(content.text, content.schema_type, references_of(content))
         self.registered(
@@ -114,6 +123,7 @@ class RegistryHistory(RuleBasedStateMachine):
             ),
         )  # fmt: skip
 
+    @precondition(lambda self: "IMPORT" in self.model.modes.values())
     @rule(subject=SUBJECTS, content=st.sampled_from(CONTENTS), schema_id=st.integers(1, 12), number=NUMBERS)
     def import_version(self, subject: str, content: Content, schema_id: int, number: int) -> None:
         new = NewSchema(content.text, content.schema_type, references_of(content), version=number, id=schema_id)
@@ -138,16 +148,21 @@ class RegistryHistory(RuleBasedStateMachine):
             found = self.loop.run_until_complete(self.service.registry.lookup(subject, new, deleted=deleted))
             assert (found.version if found else None) == self.model.find(subject, content, deleted=deleted)
 
-    @rule(subject=SUBJECTS, number=NUMBERS, permanent=st.booleans())
-    def delete_version(self, subject: str, number: int, permanent: bool) -> None:
+    @precondition(lambda self: self.model.subjects)
+    @rule(data=st.data(), permanent=st.booleans())
+    def delete_version(self, data: st.DataObject, permanent: bool) -> None:
+        known = [(subject, number) for subject, number, _ in self.model.entries()]
+        subject, number = data.draw(st.sampled_from([*known, ("s", 9), (":.x:money", 9)]))
         answers = self.both(
             lambda: self.service.deletion.delete_version(subject, number, permanent=permanent),
             lambda: self.model.delete_version(subject, number, permanent=permanent),
         )
         assert answers is None or answers[0] == answers[1]
 
-    @rule(subject=SUBJECTS, permanent=st.booleans())
-    def delete_subject(self, subject: str, permanent: bool) -> None:
+    @precondition(lambda self: self.model.subjects)
+    @rule(data=st.data(), permanent=st.booleans())
+    def delete_subject(self, data: st.DataObject, permanent: bool) -> None:
+        subject = data.draw(st.sampled_from([*self.model.subjects, "unknown"]))
         answers = self.both(
             lambda: self.service.deletion.delete_subject(subject, permanent=permanent),
             lambda: self.model.delete_subject(subject, permanent=permanent),
@@ -158,27 +173,30 @@ class RegistryHistory(RuleBasedStateMachine):
     def delete_context(self) -> None:
         self.both(lambda: self.service.deletion.delete_context(".x"), lambda: self.model.delete_context(".x"))
 
-    @rule(scope=SCOPES, level=LEVELS)
-    def set_level(self, scope: str | None, level: str) -> None:
-        update = ConfigUpdate(compatibility=level)
-        self.both(lambda: self.service.scopes.update_config(scope, update), lambda: self.model.set_level(scope, level))
+    @rule(scope=SCOPES, level=st.none() | LEVELS)
+    def change_level(self, scope: str | None, level: str | None) -> None:
+        """None takes it away."""
+        if level is None:
+            answers = self.both(
+                lambda: self.service.scopes.delete_config(scope), lambda: self.model.delete_level(scope)
+            )
+            assert answers is None or answers[0].compatibility_level == answers[1]
+        else:
+            update = ConfigUpdate(compatibility=level)
+            self.both(
+                lambda: self.service.scopes.update_config(scope, update), lambda: self.model.set_level(scope, level)
+            )
 
-    @rule(scope=SCOPES)
-    def delete_level(self, scope: str | None) -> None:
-        answers = self.both(lambda: self.service.scopes.delete_config(scope), lambda: self.model.delete_level(scope))
-        assert answers is None or answers[0].compatibility_level == answers[1]
-
-    @rule(scope=SCOPES, mode=st.sampled_from(["READWRITE", "READONLY", "IMPORT", "IMPORT"]), force=st.booleans())
-    def set_mode(self, scope: str | None, mode: str, force: bool) -> None:
-        answers = self.both(
-            lambda: self.service.scopes.set_mode(scope, mode, force=force),
-            lambda: self.model.set_mode(scope, mode, force=force),
-        )
-        assert answers is None or answers[0] == answers[1]
-
-    @rule(scope=SCOPES)
-    def delete_mode(self, scope: str | None) -> None:
-        answers = self.both(lambda: self.service.scopes.delete_mode(scope), lambda: self.model.delete_mode(scope))
+    @rule(scope=SCOPES, mode=st.none() | MODES, force=st.booleans())
+    def change_mode(self, scope: str | None, mode: str | None, force: bool) -> None:
+        """None takes it away."""
+        if mode is None:
+            answers = self.both(lambda: self.service.scopes.delete_mode(scope), lambda: self.model.delete_mode(scope))
+        else:
+            answers = self.both(
+                lambda: self.service.scopes.set_mode(scope, mode, force=force),
+                lambda: self.model.set_mode(scope, mode, force=force),
+            )
         assert answers is None or answers[0] == answers[1]
 
     @rule()
