@@ -123,9 +123,11 @@ class RegistryHistory(RuleBasedStateMachine):
             ),
         )  # fmt: skip
 
-    @precondition(lambda self: "IMPORT" in self.model.modes.values())
     @rule(subject=SUBJECTS, content=st.sampled_from(CONTENTS), schema_id=st.integers(1, 12), number=NUMBERS)
     def import_version(self, subject: str, content: Content, schema_id: int, number: int) -> None:
+        """As an operator does it: into the mode, import, and back."""
+        before = self.model.modes.get(subject)
+        self.change_mode(subject, "IMPORT", force=True)
         new = NewSchema(content.text, content.schema_type, references_of(content), version=number, id=schema_id)
         self.registered(
             subject, content, self.both(
@@ -133,6 +135,7 @@ class RegistryHistory(RuleBasedStateMachine):
                 lambda: self.model.import_version(subject, content, schema_id, number),
             ),
         )  # fmt: skip
+        self.change_mode(subject, before, force=False)
 
     def registered(self, subject: str, content: Content, answers: tuple[Version, Any] | None) -> None:
         if answers is not None:
