@@ -466,7 +466,10 @@ class SchemaRegistry:
         if content.guid == parsed.guid.bytes:
             return True
         if content.references and not parsed.references and content.schema_type == parsed.schema_type:
-            stored = await self.core.parse_stored(one)
+            try:
+                stored = await self.core.parse_stored(one)
+            except InvalidSchema:  # what a deleted version refers to may be gone; that is not the asker's fault
+                return False
             if stored.formatted("resolved") == parsed.formatted("resolved"):
                 return True
         is_numbered = bool(_property(content.metadata, VERSION_PROPERTY))

@@ -85,6 +85,18 @@ async def test_a_schema_with_its_references_written_out_is_found(api: Api) -> No
     assert (found.status, found.body["version"]) == (200, 1)
 
 
+async def test_a_deleted_version_whose_reference_is_gone_stands_in_nobodys_way(api: Api) -> None:
+    await api.register("money", record("Money", units="long"))
+    reference = {"name": "Money", "subject": "money", "version": 1}
+    await api.register("order", record("Order", total="Money"), references=[reference])
+    await api("DELETE", "/subjects/order")
+    await api("DELETE", "/subjects/money")
+    await api("DELETE", "/subjects/money", permanent=True)
+    absent = await api("POST", "/subjects/order?deleted=true", {"schema": json.dumps(record(a="int"))})
+    assert (absent.status, absent.code) == (404, 40403)
+    assert (await api.register("order", record(a="int"))).body["version"] == 2
+
+
 async def test_a_reference_to_nothing_is_an_invalid_schema(api: Api) -> None:
     reference = {"name": "Money", "subject": "money", "version": 1}
     answer = await api.register("order", record("Order", total="Money"), references=[reference])
