@@ -34,7 +34,7 @@ from app.registry.settings import RegistrySettings
 from app.rest.access.open_gate import with_gate
 from app.rest.app import create_rest
 from app.rest.settings import RestSettings
-from app.settings import Settings
+from app.settings import SchemaRegistrySettings, Settings
 from app.version import VERSION
 
 log = logging.getLogger("caudal.runtime")
@@ -110,7 +110,7 @@ class Runtime:
             data_dir=self.data.kafka,
             host=self.settings.http.host,
             port=self.settings.kafka.port,
-            configs=self.settings.broker,
+            configs=broker_configs(self.settings),
             is_exposed=not is_loopback(self.settings.http.host),
             on_fatal=self._on_fatal,
             on_launched=functools.partial(note_broker, self.data.path),
@@ -201,6 +201,16 @@ class Runtime:
             self.clock,
         )
         self.rest = with_gate(rest, settings.rest, self.clock)
+
+
+def broker_configs(settings: Settings) -> dict[str, str]:
+    """What the embedded broker is told: the user's own configs, and where the registry is if that is not the default.
+
+    It reads the registry's topic itself, for topics that validate schema ids.
+    """
+    topic = settings.schema_registry.kafkastore_topic
+    is_usual = topic == SchemaRegistrySettings().kafkastore_topic
+    return {**({} if is_usual else {"caudal.schemas.topic": topic}), **settings.broker}
 
 
 def _rest_settings(settings: Settings) -> RestSettings:

@@ -12,6 +12,7 @@ BENCHMARKS = (
     "rest_produce",
     "rest_wrk",
     "schema_registry",
+    "schema_validation",
     "topics_page",
 )
 

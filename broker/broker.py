@@ -19,16 +19,18 @@ from broker.config import BrokerConfig, ConfigError, Listener
 from broker.connection_limits import limits_of
 from broker.counters import FlushStats
 from broker.dispatch import RequestContext
-from broker.errors import KafkaStorageError
+from broker.errors import KafkaError, KafkaStorageError
 from broker.fetch_sessions import FetchSessions
 from broker.groups import OFFSETS_TOPIC, GroupCoordinator, Now, OffsetStore, PartitionOffsetsLog
 from broker.log import FlushMode, FlushPolicy, LogDirectory, PartitionLog
+from broker.metadata import topic_configs
 from broker.metadata.config_entries import value_of
 from broker.metadata.dynamic_configs import DynamicConfigs
 from broker.metadata.topics import INTERNAL_TOPICS, TopicRegistry
 from broker.producer_ids import ProducerIds
 from broker.recoverer import Recoverer
 from broker.recovery_wait import waiting_for_recovery
+from broker.schemas import KnownSchemas
 from broker.security.listener_security import listener_security
 from broker.security.security import Security
 from broker.server import Server
@@ -106,6 +108,7 @@ class Broker:
             cleaner = Cleaner(self._open_logs, self._clock, self._cleaner_settings)
             self._background.append(asyncio.create_task(cleaner.run()))
         self._background.append(asyncio.create_task(self._tick_transactions()))
+        self._background.append(asyncio.create_task(self._read_schemas()))
         for security in self._listener_security.values():
             self._background.append(asyncio.create_task(security.keep_fresh()))
 
@@ -154,6 +157,7 @@ class Broker:
         self._groups = GroupCoordinator(
             OffsetStore(self._offsets_log()), config, self._topics, self._shares, self._configs.group_configs
         )
+        self._schemas = KnownSchemas(config.caudal_schemas_topic, self._schemas_log)
         self._security = Security(self._folder, config)
         self._security.open()
         self._security.on_handlers_change = self.server.routes.clear
@@ -187,6 +191,7 @@ class Broker:
             fetch_sessions=self._fetch_sessions,
             shares=self._shares,
             share_sessions=self._share_sessions,
+            schemas=self._schemas,
             listener=listener,
             client_host=client_host,
             login=self._listener_security[listener.name].new_login(self._security.users, self._clock)
@@ -230,6 +235,11 @@ class Broker:
         self._metrics = MetricsEndpoint(listener, renderer.render)
         await self._metrics.start()
         self._background.append(asyncio.create_task(loop_lag.run()))
+
+    def _schemas_log(self) -> PartitionLog | None:
+        """Where a Schema Registry keeps its schemas, if it does so here."""
+        name = self.config.caudal_schemas_topic
+        return self._open_logs.get(name, 0) if name in self._topics else None
 
     def _offsets_log(self) -> PartitionOffsetsLog:
         """The topic of committed offsets, made with the first commit, with Kafka's configs for it."""
@@ -382,6 +392,15 @@ class Broker:
                 self._groups.tick(self._now())
             except Exception:
                 log.exception("a group's deadline failed")
+
+    async def _read_schemas(self) -> None:
+        """Read the schemas before a producer waits for them, where a topic validates."""
+        if any(topic_configs.VALIDATING & topic.configs.keys() for topic in self._topics):
+            await self._until_recovered(self._schemas.topic)
+            try:
+                await in_slices(self._schemas.catch_up_in_steps(), self._clock)
+            except KafkaError as error:
+                log.warning("schemas are not read yet: %s", error)
 
     async def _until_recovered(self, name: str) -> None:
         """Wait for the logs of a topic of ours: who reads them all at a start must not meet one that is not ready."""

@@ -36,9 +36,10 @@ CAUDAL_BROKER_CONFIGS: Final = {
         "caudal.metrics.partitions.enable", ConfigType.BOOLEAN, "true", False
     ),
     "caudal.partitions.max": BrokerConfigDefinition("caudal.partitions.max", ConfigType.INT, "20000", False),
+    "caudal.schemas.topic": BrokerConfigDefinition("caudal.schemas.topic", ConfigType.STRING, "_schemas", False),
 }
 """Settings of ours that Kafka has no name for: when appended bytes are forced to disk, what is logged, where metrics
-are served, how many partitions there may be."""
+are served, how many partitions there may be, where the Schema Registry keeps its schemas."""
 
 # Differs from Kafka: rebalances start at once, offsets live in one partition, transactions and share states too, the
 # node id may be left out, the accept queue is longer and the broker listens on loopback only, because one node on one
@@ -209,6 +210,7 @@ class BrokerConfig:
     caudal_metrics_listener: str = ""
     caudal_metrics_partitions_enable: bool = True
     caudal_partitions_max: int = 20_000
+    caudal_schemas_topic: str = "_schemas"
     connection_failed_authentication_delay_ms: int = 100
     connections_max_idle_ms: int = 600_000
     default_replication_factor: int = 1

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from broker.metadata.dynamic_configs import DynamicConfigs
     from broker.metadata.topics import TopicRegistry
     from broker.producer_ids import ProducerIds
+    from broker.schemas import KnownSchemas
     from broker.security.login import Login
     from broker.security.security import Security
     from broker.share import Shares, ShareSessions
@@ -98,6 +99,7 @@ class RequestContext:
     fetch_sessions: FetchSessions
     shares: Shares
     share_sessions: ShareSessions
+    schemas: KnownSchemas
 
     # The connection.
     listener: Listener

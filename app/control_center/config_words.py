@@ -17,6 +17,10 @@ SOURCES = {
 CONFIG_WORDS = {
     "cleanup.policy": "What happens to old records: delete drops them by age or size, compact keeps each key's last.",
     "compression.type": "How the broker stores batches; producer keeps what the producer chose.",
+    "confluent.key.schema.validation": "Whether every key must carry the id of a schema registered for the topic.",
+    "confluent.key.subject.name.strategy": "Which subject a key's schema must be registered under.",
+    "confluent.value.schema.validation": "Whether every value must carry the id of a schema registered for the topic.",
+    "confluent.value.subject.name.strategy": "Which subject a value's schema must be registered under.",
     "delete.retention.ms": "How long a deletion mark (a record without value) stays in a compacted topic.",
     "file.delete.delay.ms": "How long a deleted segment's files stay on disk.",
     "flush.messages": "Force a disk write after this many records.",

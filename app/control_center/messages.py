@@ -29,7 +29,7 @@ from app.cluster.topic_summaries import TopicSummary
 from app.control_center import words
 from app.control_center.errors import explain
 from app.control_center.links import query
-from app.control_center.produce_form import ProduceForm, ProduceFormView, build_form, parse_form
+from app.control_center.produce_form import ProduceForm, ProduceFormView, build_form, parse_form, refusal_by_field
 from app.control_center.record_words import RecordBytes, lay_out
 from app.control_center.tables import Column, Table
 from app.control_center.topic_head import TopicHead, build_head, find_topic
@@ -153,7 +153,7 @@ async def produce(visit: Asked) -> Response:
             where = f"partition {record.partition} at offset {offsets[0]}"
             return visit.done(visit.links.topic(topic.name, "messages"), f"The record was written to {where}.")
         except (KafkaError, ClusterUnreachable) as error:
-            errors = {"form": explain(error)}
+            errors = refusal_by_field(error) or {"form": explain(error)}
     view = _view(visit, topic, _asked(visit), None, "", build_form(visit, topic, form, errors))
     return _answer(visit, view, "messages/_produce.html", status_code=422)
 

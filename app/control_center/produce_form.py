@@ -13,8 +13,11 @@ from app.control_center.forms import Unreadable, parse_count
 from app.control_center.visit import Visit
 from app.kafka.partitioner import partition_of_key
 from app.kafka.ports import RecordToSend
+from broker.errors import InvalidRecord
 
 KEY_KINDS = (("none", "no key"), ("text", "text"), ("base64", "base64"))
+VALIDATOR = "io.confluent.kafka.schemaregistry.validator.RecordSchemaValidator: "
+"""Behind these words a broker says what is wrong with a record: `key: …`, `value: …` or `header NAME: …`."""
 VALUE_KINDS = (("text", "text"), ("json", "JSON, checked"), ("base64", "base64"), ("null", "null (a tombstone)"))
 
 
@@ -68,6 +71,17 @@ def parse_form(form: ProduceForm, partition_count: int) -> tuple[PlacedRecord | 
     if errors or partition is None:
         return None, errors
     return PlacedRecord(partition, RecordToSend(key=key, value=value, headers=headers)), {}
+
+
+def refusal_by_field(error: Exception) -> dict[str, str]:
+    """What a topic that validates schema ids has against a record, by field; {} for any other error."""
+    _, validated, said = str(error).partition(VALIDATOR)
+    place, colon, reason = said.partition(": ")
+    if not (isinstance(error, InvalidRecord) and validated and colon):
+        return {}
+    side = "key" if "key" in place else "value"
+    demand = f"The topic takes only a {side} with a registered schema id (confluent.{side}.schema.validation)"
+    return {place if place in ("key", "value") else "headers": f"{demand}: {reason}."}
 
 
 def _key(form: ProduceForm, errors: dict[str, str]) -> bytes | None:

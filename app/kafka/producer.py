@@ -262,7 +262,7 @@ class KafkaProducer:
                 if answer.error_code == 0:
                     batch.succeed(answer.base_offset)
                     return
-                error = by_code(answer.error_code)(answer.error_message or None)
+                error = _refusal(answer, batch.count)
             except (KafkaError, ClusterUnreachable) as raised:
                 error = raised
             except Exception as raised:
@@ -373,6 +373,14 @@ def _fill(queue: deque[_Batch], entry: _Entry, *, bytes_max: int, deadline: floa
         taken = batch.take(append, records, taken, position)
         added_bytes += batch.size_bytes
     return added_bytes
+
+
+def _refusal(answer: PartitionProduceResponse, record_count: int) -> KafkaError:
+    """The error of a batch; of a batch of one record what is said of that record, as Java's producer does (KIP-467)."""
+    message = answer.error_message
+    if record_count == 1 and len(answer.record_errors) == 1:
+        message = answer.record_errors[0].batch_index_error_message or message
+    return by_code(answer.error_code)(message or None)
 
 
 def _is_passing(error: KafkaError | ClusterUnreachable) -> bool:

@@ -12,6 +12,7 @@ import msgspec
 
 from broker.export.content import Content
 from broker.log import PartitionLog
+from broker.metadata.topic_configs import VALIDATION_CONFIGS
 from broker.metadata.topics import Topic
 from broker.security.acl import Acl, Operation, PatternType, Permission, ResourceType
 from broker.security.client_quotas import Entity
@@ -90,6 +91,7 @@ Not in here:
   broker-configs.properties. A topic that relied on them follows the new Kafka's
 - __consumer_offsets, __transaction_state: the new Kafka has its own. Committed offsets are in offsets.csv, without the
   note that a client may have kept beside them; share groups' progress is not moved
+- confluent.key.schema.validation and its like: Apache Kafka does not know them and refuses such topics
 - transactions that were open when the broker stopped: finish.sh aborts them, because nobody else could end them
 """
 
@@ -115,7 +117,11 @@ def _create_topics(topics: Iterable[Topic]) -> str:
     lines = [_HEAD.format(what="Create the topics, empty: the first step.")]
     for topic in topics:
         words = ["tool", "kafka-topics.sh", "--create", "--topic", topic.name, "--partitions", topic.partition_count]
-        configs = [f"--config {quote(f'{name}={value}')}" for name, value in sorted(topic.configs.items())]
+        configs = [
+            f"--config {quote(f'{name}={value}')}"
+            for name, value in sorted(topic.configs.items())
+            if name not in VALIDATION_CONFIGS
+        ]
         command = " ".join(quote(str(word)) for word in words)
         lines.append(" ".join([command, '--replication-factor "${REPLICATION_FACTOR:-1}"', *configs]) + "\n")
     return "".join(lines)

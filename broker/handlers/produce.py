@@ -34,6 +34,7 @@ from broker.errors import (
 from broker.groups import Now
 from broker.log import PartitionLog
 from broker.metadata import topic_configs
+from broker.metadata.topics import Topic
 from broker.protocol.api_keys import ApiKey
 from broker.protocol.compression import Codec
 from broker.protocol.messages.produce import (
@@ -53,6 +54,7 @@ from broker.protocol.record_batch import (
     read_header,
     recompress,
 )
+from broker.schemas import REFUSED_RECORDS_MAX, RecordCheck, RefusedRecord, record_check
 from broker.transactions import ProducerIdAndEpoch, join_transaction
 
 ACKS_NONE: Final = 0
@@ -77,11 +79,18 @@ _CODECS: Final = {
 
 
 class _RefusedRecords(InvalidRecord):
-    """Some records of a batch are not allowed; the whole batch is refused for them."""
+    """Some records of a batch are not allowed; the whole batch is refused for them.
 
-    def __init__(self, indexes: list[int], message: str) -> None:
-        super().__init__(message)
-        self.indexes = indexes
+    `records` are those that the answer names; there may be more.
+    """
+
+    def __init__(self, records: list[RefusedRecord], count: str) -> None:
+        shown = (f"RecordError(batchIndex={one.batch_index}, message='{one.message}')" for one in records[:3])
+        super().__init__(
+            f"One or more records have been rejected due to {count} record errors in total, and only showing the first "
+            f"three errors at most: [{', '.join(shown)}]"
+        )
+        self.records = records
 
 
 class _StaleProducer(InvalidProducerEpoch):
@@ -107,8 +116,10 @@ class _Target:
     codec: Codec | None
     """What batches are recompressed to; None leaves them as they are."""
     compression_level: int | None
+    schema_check: RecordCheck | None
+    """What the topic demands of schema ids; None for nothing."""
     is_opened: bool
-    """Whether batches must be looked into, for one of these two reasons."""
+    """Whether batches must be looked into, for one of these reasons."""
 
 
 @handles(ApiKey.PRODUCE, versions=range(3, 14), advertised=range(14))
@@ -198,17 +209,25 @@ def _find_target(topic: str, index: int, context: RequestContext) -> _Target:
     if codec in (Codec.GZIP, Codec.ZSTD):
         value = topic_configs.typed_value(f"compression.{config.compression_type}.level", known.configs, layers)
         level = value if isinstance(value, int) and value != -1 else None
+    schema_check = _schema_check(known, context) if topic_configs.VALIDATING & known.configs.keys() else None
     target = _Target(
         log,
         config.max_message_bytes,
         config.is_compacting,
         codec,
         level,
-        config.is_compacting or codec is not None,
+        schema_check,
+        config.is_compacting or codec is not None or schema_check is not None,
     )
     if not known.is_internal:
         context.topics.derived[topic, index] = target
     return target
+
+
+def _schema_check(topic: Topic, context: RequestContext) -> RecordCheck | None:
+    layers = context.configs.layers
+    values = {name: topic_configs.typed_value(name, topic.configs, layers) for name in topic_configs.VALIDATION_CONFIGS}
+    return record_check(topic.name, values, context.schemas)
 
 
 def _join_transaction(
@@ -240,14 +259,25 @@ def _join_transaction(
 
 
 def _open_batch(records: memoryview, header: BatchHeader, target: _Target) -> tuple[memoryview, BatchHeader]:
-    """What needs a look inside: every record of a compacted topic has a key, and a topic may demand a codec."""
+    """What needs a look inside: records of a compacted topic have keys; a topic may demand schema ids or a codec."""
     if target.needs_keys:
         try:
             without_key = [index for index, record in enumerate(iter_records(records)) if record.key is None]
         except CorruptMessage as error:
             raise InvalidRecord(str(error)) from error
         if without_key:
-            raise _RefusedRecords(without_key, "Compacted topic cannot accept message without key.")
+            partition = f"{target.log.topic}-{target.log.partition}"
+            message = f"Compacted topic cannot accept message without key in topic partition {partition}"
+            named = [RefusedRecord(each, message) for each in without_key[:REFUSED_RECORDS_MAX]]
+            raise _RefusedRecords(named, str(len(without_key)))
+    if target.schema_check is not None:
+        try:
+            refused = target.schema_check.find_refused(records)
+        except CorruptMessage as error:
+            raise InvalidRecord(str(error)) from error
+        if refused:
+            more = " or more" if len(refused) == REFUSED_RECORDS_MAX else ""
+            raise _RefusedRecords(refused, f"{len(refused)}{more}")
     if target.codec is not None and target.codec != header.codec:
         records = memoryview(bytearray(recompress(records, target.codec, compression_level=target.compression_level)))
         header = read_header(records)
@@ -257,8 +287,7 @@ def _open_batch(records: memoryview, header: BatchHeader, target: _Target) -> tu
 def _refusal(index: int, error: KafkaError) -> PartitionProduceResponse:
     response = PartitionProduceResponse(index=index, error_code=error.code, base_offset=-1, error_message=error.message)
     if isinstance(error, _RefusedRecords):
-        response.record_errors = [BatchIndexAndErrorMessage(each, error.message) for each in error.indexes]
-        response.error_message = "One or more records have been rejected"
+        response.record_errors = [BatchIndexAndErrorMessage(one.batch_index, one.message) for one in error.records]
     elif isinstance(error, InvalidTimestamp):
         response.record_errors = [BatchIndexAndErrorMessage(0, error.message)]
         response.error_message = "One or more records have been rejected due to invalid timestamp"

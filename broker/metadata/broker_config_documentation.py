@@ -21,6 +21,7 @@ _DOCUMENTATION: Final[Mapping[str, str]] = {
     "caudal.metrics.listener": "Where `GET /metrics` is answered for Prometheus, as `host:port`; empty for nowhere.",
     "caudal.metrics.partitions.enable": "Whether each partition, and each offset of a group, has series of its own.",
     "caudal.partitions.max": "How many partitions all topics together may have; creating more is refused.",
+    "caudal.schemas.topic": "Where the Schema Registry keeps its schemas: read by topics that validate schema ids.",
     "connections.max.idle.ms": "How long a connection may be silent before it is closed.",
     "default.replication.factor": "The replication factor of topics that do not say theirs; one node can only do 1.",
     "delete.topic.enable": "Whether topics can be deleted.",

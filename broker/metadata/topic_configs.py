@@ -1,6 +1,7 @@
 """The configs of a topic: their types, rules, defaults and what they mean to its log.
 
-Names, defaults, rules and messages are those of Apache Kafka 4.3.1 (measured); the documentation is ours.
+Names, defaults, rules and messages are those of Apache Kafka 4.3.1 (measured), those that begin with `confluent.` of
+Confluent Server; the documentation is ours.
 A topic keeps only what was set on it, as text; everything else comes from the broker's configs of related names
 (`retention.ms` from `log.retention.ms`, `.minutes` or `.hours`), so changing the broker changes such topics too.
 """
@@ -25,6 +26,7 @@ from broker.metadata.config_values import (
     throttled_replicas,
     to_text,
 )
+from broker.schemas import Strategy
 
 HOURS: Final = 3_600_000
 MINUTES: Final = 60_000
@@ -75,6 +77,9 @@ def _define(
     return TopicConfigDefinition(name, type_, default, documentation, rule, synonyms, is_internal)
 
 
+STRATEGIES: Final = tuple(strategy.value for strategy in Strategy)
+TOPIC_NAME_STRATEGY: Final = Strategy.TOPIC_NAME.value
+
 _BOOLEAN, _STRING, _INT = ConfigType.BOOLEAN, ConfigType.STRING, ConfigType.INT
 _LONG, _DOUBLE, _LIST = ConfigType.LONG, ConfigType.DOUBLE, ConfigType.LIST
 
@@ -92,6 +97,18 @@ _DEFINITIONS = (
             "The codec that batches are stored in; `producer` stores them as they were sent."),
     _define("compression.zstd.level", _INT, "3", Between(-131072, 22), "compression.zstd.level",
             "How hard zstd tries when the broker recompresses: negative is fastest, 22 is smallest."),
+    _define("confluent.key.schema.validation", _BOOLEAN, "false", None, "",
+            "Whether every record's key must begin with the id of a schema that is registered for this topic; null "
+            "keys pass. The Schema Registry must keep its schemas in this cluster."),
+    _define("confluent.key.subject.name.strategy", _STRING, TOPIC_NAME_STRATEGY, OneOf(STRATEGIES), "",
+            "The subject that a key's schema must be registered under, where keys are validated: of the topic, of the "
+            "record's name, or of both."),
+    _define("confluent.value.schema.validation", _BOOLEAN, "false", None, "",
+            "Whether every record's value must begin with the id of a schema that is registered for this topic; null "
+            "values pass. The Schema Registry must keep its schemas in this cluster."),
+    _define("confluent.value.subject.name.strategy", _STRING, TOPIC_NAME_STRATEGY, OneOf(STRATEGIES), "",
+            "The subject that a value's schema must be registered under, where values are validated: of the topic, of "
+            "the record's name, or of both."),
     _define("delete.retention.ms", _LONG, "86400000", AtLeast(0), "log.cleaner.delete.retention.ms",
             "How long compaction keeps tombstones, so that a reader who started at the beginning still sees them."),
     _define("file.delete.delay.ms", _LONG, "60000", AtLeast(0), "log.segment.delete.delay.ms",
@@ -163,6 +180,14 @@ _DEFINITIONS = (
 
 DEFINITIONS: Final[Mapping[str, TopicConfigDefinition]] = {definition.name: definition for definition in _DEFINITIONS}
 """Every topic config by name, in alphabetical order."""
+
+VALIDATING: Final = frozenset({"confluent.key.schema.validation", "confluent.value.schema.validation"})
+"""Only a topic that has one of these set may have its records checked for schema ids."""
+
+# Differs from Kafka: topics have the configs `confluent.key.schema.validation`, `confluent.value.schema.validation` and
+# two for their subjects, because Confluent Server has them; Kafka refuses them as unknown.
+VALIDATION_CONFIGS: Final = tuple(name for name in DEFINITIONS if name.startswith("confluent."))
+"""Confluent Server's own, which Apache Kafka does not know."""
 
 DEFINITION_BY_BROKER_CONFIG: Final[Mapping[str, TopicConfigDefinition]] = {
     synonym.name: definition

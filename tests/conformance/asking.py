@@ -164,7 +164,7 @@ class Side:
                 shown.setdefault("error_code", 0)
             return shown
         if isinstance(value, list):
-            return sorted((self._common(name, each) for each in value), key=_sort_key)
+            return sorted((self._common(name, each) for each in value if not is_confluents(each)), key=_sort_key)
         if name in ("records", "message_set"):
             return _batches(value)
         if isinstance(value, bytes | memoryview):
@@ -185,6 +185,11 @@ class Side:
         if name == "cluster_id":
             return "<cluster>"
         return "<drawn>" if _SHORT_UUID.fullmatch(value) and "id" in name else _UUID.sub("<drawn>", value)
+
+
+def is_confluents(value: Any) -> bool:
+    """Whether it is one of Confluent Server's topic configs, which ours has (docs/differences.md) and Kafka has not."""
+    return str(getattr(value, "name", "")).startswith("confluent.")
 
 
 def _says_something(name: str, value: Any, default: Any) -> bool:

@@ -3,7 +3,9 @@ import re
 import pytest
 
 from app.control_center.messages import BadQuery, parse_partitions, parse_time_ms
+from app.control_center.produce_form import refusal_by_field
 from app.control_center.words import Zone
+from broker.errors import InvalidRecord
 from tests.unit.app.control_center.conftest import words_of
 
 PAGE = "/clusters/prod/topics/orders/messages"
@@ -131,3 +133,27 @@ def test_times_are_read_in_the_readers_zone():
     assert parse_time_ms("1970-01-01T02:00", Zone(120)) == 0
     assert parse_time_ms("1970-01-01T00:00:01Z", Zone(120)) == 1_000
     assert parse_time_ms("1700000000000", Zone(120)) == 1_700_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ("value: schema id 9 is not registered", "value"),
+        ("key: schema id 9 is not registered", "key"),
+        ("header __value_schema_id: schema id 9 is not registered", "headers"),
+    ],
+)
+def test_what_a_topic_has_against_a_schema_id_is_said_beside_its_field(said, field):
+    validator = "io.confluent.kafka.schemaregistry.validator.RecordSchemaValidator"
+    side = "key" if field == "key" else "value"
+    error = InvalidRecord(f"Log record … is rejected by the record interceptor {validator}: {said}")
+    assert refusal_by_field(error) == {
+        field: f"The topic takes only a {side} with a registered schema id (confluent.{side}.schema.validation): "
+        "schema id 9 is not registered."
+    }
+
+
+def test_any_other_refusal_belongs_to_no_field():
+    compacted = InvalidRecord("Compacted topic cannot accept message without key in topic partition orders-0")
+    for error in (compacted, InvalidRecord(), ValueError("x: y")):
+        assert refusal_by_field(error) == {}

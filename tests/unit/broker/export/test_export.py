@@ -10,6 +10,8 @@ from broker.log import LogConfig, LogDirectory
 from broker.metadata.topics import TopicRegistry
 from tests.unit.broker.log.making import append
 
+CONFIGS = {"retention.ms": "1000", "cleanup.policy": "compact,delete", "confluent.value.schema.validation": "true"}
+
 
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
@@ -18,7 +20,7 @@ def data_dir(tmp_path: Path) -> Path:
     logs = LogDirectory.open(folder, node_id=7, clock=Clock())
     topics = TopicRegistry(folder, logs, lambda _: LogConfig(segment_bytes=200))
     topics.open()
-    topics.create("orders", partition_count=2, configs={"retention.ms": "1000", "cleanup.policy": "compact,delete"})
+    topics.create("orders", partition_count=2, configs=CONFIGS)
     topics.create("empty", partition_count=1)
     for value in ("a" * 100, "b" * 100):
         append(topics.partition("orders", 1), value)
@@ -65,6 +67,7 @@ def test_topics_are_created_with_what_was_set_on_them(data_dir: Path) -> None:
     assert "--topic orders --partitions 2" in script
     assert "--config cleanup.policy=compact,delete" in script
     assert "--topic empty" not in script
+    assert "confluent." not in script  # Apache Kafka would refuse the topic
 
 
 def test_the_broker_goes_on_after_an_export(data_dir: Path) -> None:

@@ -17,6 +17,7 @@ from broker.metadata.dynamic_configs import DynamicConfigs
 from broker.metadata.topics import TopicRegistry
 from broker.producer_ids import ProducerIds
 from broker.protocol.api_keys import ApiKey
+from broker.schemas import KnownSchemas
 from broker.share import SHARE_STATE_TOPIC, ShareConfigs, Shares, ShareSessions, ShareStateLog
 from broker.transactions import TRANSACTIONS_TOPIC, Markers, TransactionCoordinator, TransactionLog
 from tests.unit.broker.handlers.asking_groups import GroupApis
@@ -80,8 +81,12 @@ class HandlerBroker:
             fetch_sessions=FetchSessions(10),
             shares=self.shares,
             share_sessions=ShareSessions(10),
+            schemas=KnownSchemas("_schemas", self.schemas_log),
             listener=self.config.listeners[0],
         )
+
+    def schemas_log(self):
+        return self.logs.get("_schemas", 0) if "_schemas" in self.topics else None
 
     def share_partitions(self):
         return self.topics.partitions(SHARE_STATE_TOPIC) if SHARE_STATE_TOPIC in self.topics else []

@@ -49,7 +49,7 @@ def test_a_topic_is_there_when_it_is_answered(handler_broker):
 
 def test_the_answer_tells_all_configs_and_where_they_come_from(handler_broker):
     (result,) = create(handler_broker, topic("orders", configs={"retention.ms": "1000"}))
-    assert len(result.configs) == 33
+    assert len(result.configs) == 37
     by_name = {config.name: config for config in result.configs}
     assert (by_name["retention.ms"].value, by_name["retention.ms"].config_source) == ("1000", 1)
     assert (by_name["segment.ms"].value, by_name["segment.ms"].config_source) == ("604800000", 5)
@@ -64,7 +64,7 @@ def test_minus_one_means_the_brokers_defaults(make_broker):
 
 def test_validate_only_answers_alike_and_makes_nothing(handler_broker):
     (result,) = create(handler_broker, topic("orders", partitions=3), validate_only=True)
-    assert (result.error_code, result.num_partitions, len(result.configs)) == (0, 3, 33)
+    assert (result.error_code, result.num_partitions, len(result.configs)) == (0, 3, 37)
     assert "orders" not in handler_broker.topics
 
 

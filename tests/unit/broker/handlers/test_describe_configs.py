@@ -23,13 +23,13 @@ def describe(handler_broker, resource_type, name, keys=None, **options):
 def test_a_topic_has_33_configs_all_of_them_writable(handler_broker, topics):
     result = describe(handler_broker, TOPIC, "t2")
     assert (result.error_code, result.error_message) == (0, "")
-    assert len(result.configs) == 33
+    assert len(result.configs) == 37
     assert not any(config.read_only or config.is_sensitive for config in result.configs)
 
 
 @pytest.mark.parametrize("keys", [None, []])
 def test_no_keys_mean_every_config(handler_broker, topics, keys):
-    assert len(describe(handler_broker, TOPIC, "t2", keys).configs) == 33
+    assert len(describe(handler_broker, TOPIC, "t2", keys).configs) == 37
 
 
 def test_keys_choose_and_unknown_ones_are_passed_over(handler_broker, topics):

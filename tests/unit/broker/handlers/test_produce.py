@@ -115,3 +115,23 @@ def test_metadata_is_answered_from_memory_until_topics_change(handler_broker):
     assert metadata(asked, handler_broker.context) is first
     handler_broker.topics.add_partitions("t", 2)
     assert metadata(asked, handler_broker.context) != first
+
+
+def test_records_without_a_key_are_named_as_kafka_names_them(handler_broker):
+    """Measured on Apache Kafka 4.3.1."""
+    handler_broker.topics.create("t", partition_count=1, configs={"cleanup.policy": "compact"})
+    records = [Record(0, 1_700_000_000_000, key, b"v") for key in (None, b"k", None, None, None)]
+    data = PartitionProduceData(index=0, records=memoryview(bytearray(build_batch(records))))
+    answer = partition_of(
+        handler_broker.ask(ProduceRequest(acks=-1, topic_data=[TopicProduceData("t", partition_data=[data])]), BY_NAME)
+    )
+    message = "Compacted topic cannot accept message without key in topic partition t-0"
+    assert (answer.error_code, answer.base_offset, answer.log_start_offset) == (87, -1, 0)
+    assert [(one.batch_index, one.batch_index_error_message) for one in answer.record_errors] == [
+        (index, message) for index in (0, 2, 3, 4)
+    ]
+    shown = ", ".join(f"RecordError(batchIndex={index}, message='{message}')" for index in (0, 2, 3))
+    assert answer.error_message == (
+        "One or more records have been rejected due to 4 record errors in total, and only showing the first three "
+        f"errors at most: [{shown}]"
+    )

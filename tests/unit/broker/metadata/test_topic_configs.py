@@ -33,9 +33,28 @@ def test_the_defaults_are_those_that_a_log_has_by_itself():
     assert log_config({}, layers()) == LogConfig()
 
 
-def test_33_configs_are_described_and_the_internal_one_only_where_it_is_set():
-    assert len(describe({}, layers())) == 33
-    assert len(describe({"internal.segment.bytes": "100"}, layers())) == 34
+def test_kafkas_33_configs_and_confluents_4_are_described_and_the_internal_one_only_where_it_is_set():
+    names = [entry.name for entry in describe({}, layers())]
+    assert len(names) == 33 + 4
+    assert [name for name in names if name.startswith("confluent.")] == [
+        "confluent.key.schema.validation",
+        "confluent.key.subject.name.strategy",
+        "confluent.value.schema.validation",
+        "confluent.value.subject.name.strategy",
+    ]
+    assert len(describe({"internal.segment.bytes": "100"}, layers())) == 38
+
+
+@pytest.mark.parametrize("side", ["key", "value"])
+def test_what_cannot_be_validated_by_is_refused(side):
+    validation, strategy = f"confluent.{side}.schema.validation", f"confluent.{side}.subject.name.strategy"
+    with pytest.raises(InvalidConfig, match=f"yes for configuration {validation}: Expected value to be either true or"):
+        check_overrides({validation: "yes"}, layers())
+    with pytest.raises(InvalidConfig, match=f"TopicName for configuration {strategy}: String must be one of: io.conf"):
+        check_overrides({strategy: "TopicName"}, layers())
+    known = "io.confluent.kafka.serializers.subject.TopicRecordNameStrategy"
+    assert entry(strategy, {strategy: known}).value == known
+    assert (entry(validation).value, entry(strategy).value.rpartition(".")[2]) == ("false", "TopicNameStrategy")
 
 
 def test_every_config_has_documentation_a_default_and_a_fitting_broker_config():
