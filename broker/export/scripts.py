@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from broker.export.content import Content
+from broker.export.plan import has_moved_start
 from broker.log import PartitionLog
 from broker.metadata.topics import Topic
 from broker.security.acl import Acl, Operation, PatternType, Permission, ResourceType
@@ -89,7 +90,8 @@ Not in here:
 - settings of the broker as a whole, such as log.retention.hours; those that were changed while it ran are in
   broker-configs.properties. A topic that relied on them follows the new Kafka's
 - __consumer_offsets, __transaction_state: the new Kafka has its own. Committed offsets are in offsets.csv, without the
-  note that a client may have kept beside them; share groups' progress is not moved
+  note that a client may have kept beside them; share groups' progress is not moved. `caudal export` with
+  --bootstrap-servers moves both, and does the work of steps 1, 4 and 5
 - transactions that were open when the broker stopped: finish.sh aborts them, because nobody else could end them
 """
 
@@ -138,8 +140,7 @@ def _finish(content: Content) -> str:
 
 
 def _moved_starts(logs: Iterable[PartitionLog]) -> list[PartitionLog]:
-    """Logs that begin inside a segment: its first records were deleted, and must not come back."""
-    return [log for log in logs if log.log_start_offset > log.first_segment_offset and log.config.is_deleting]
+    return [log for log in logs if has_moved_start(log)]
 
 
 def _log_starts(logs: Iterable[PartitionLog]) -> str:
