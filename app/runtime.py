@@ -15,6 +15,7 @@ from app.broker_process import BrokerProcess
 from app.clock import Clock
 from app.control_center.access import ClusterAccess, ControlCenterSettings
 from app.control_center.app import create_control_center
+from app.damaged_ranges import DamagedRanges
 from app.data_directory import DataDirectory
 from app.db.engine import open_engine, sqlite_url
 from app.db.migrate import upgrade
@@ -144,7 +145,14 @@ class Runtime:
         await self._first_contact(admin)
         producer = KafkaProducer(servers, connection)
         self._closing.push_async_callback(producer.close)
-        self.sampler = Sampler(admin, history=self._history, clock=self.clock, is_embedded=self.settings.is_embedded)
+        is_embedded = self.settings.is_embedded
+        self.sampler = Sampler(
+            admin,
+            history=self._history,
+            clock=self.clock,
+            is_embedded=is_embedded,
+            find_damage=DamagedRanges(self.data.kafka) if is_embedded else None,
+        )
         await self.sampler.start()
         self._closing.push_async_callback(self.sampler.stop)
         await self._start_registry(admin, producer)

@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from app.cluster import words
+from app.cluster.damage import CHECK as DAMAGED_RANGE
+from app.cluster.damage import damage_finding
 from app.cluster.partitions import PartitionFacts, examine_partitions
 from app.cluster.snapshot import ClusterSnapshot, Finding, FindingObject, GroupLag, LagStatus, PartitionLag, Severity
 from app.kafka.ports import TopicPartition
@@ -313,6 +315,13 @@ def _disk_trend(look: _Look, usable_bytes: dict[tuple[int, str], deque[tuple[int
     )
 
 
+def _damaged_ranges(look: _Look) -> Iterator[Finding]:
+    damaged = look.snapshot.damaged
+    if damaged:
+        found_at_ms = min(one.found_at_ms for one in damaged)
+        yield damage_finding(damaged, since_ms=look.since_ms(DAMAGED_RANGE, found_at_ms))
+
+
 def _balance(look: _Look) -> Iterator[Finding]:
     imbalance = look.facts.leader_imbalance
     worst = max(imbalance, key=lambda broker_id: imbalance[broker_id], default=None)
@@ -470,6 +479,7 @@ _CHECKS: tuple[Check, ...] = (
     _under_replicated,
     _missing_brokers,
     _disks,
+    _damaged_ranges,
     _balance,
     _late_groups,
     _data_loss,

@@ -137,6 +137,23 @@ class ClusterEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class DamagedRange:
+    """Offsets that can no longer be read, and where their bytes are; both ends are exclusive.
+
+    found_at_ms: wall clock, when the broker last noted something about this partition's damage.
+    """
+
+    topic: str
+    partition: int
+    start_offset: int
+    end_offset: int
+    path: str
+    start_position: int
+    end_position: int
+    found_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterSnapshot:
     """Everything the pages show of one cluster at one moment.
 
@@ -144,6 +161,7 @@ class ClusterSnapshot:
     unreachable_since_ms is set while the cluster does not answer: the rest is then the last that was seen.
     known_brokers holds every broker seen in the last 24 h with the time it was last seen.
     rates are records a second by topic; size_bytes is the logical size (leaders only) by topic.
+    damaged: what the embedded broker cannot read any more; always empty for an attached cluster.
     """
 
     number: int
@@ -168,6 +186,7 @@ class ClusterSnapshot:
     unreachable_reason: str = ""
     is_embedded: bool = False
     version_words: str = ""
+    damaged: tuple[DamagedRange, ...] = ()
 
     def topic_config(self, topic: str, name: str) -> str | None:
         """The effective value of a topic's config, or None when it was not seen yet."""

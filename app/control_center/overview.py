@@ -172,7 +172,9 @@ def sentence_of(visit: Visit) -> str:
         f"{words.plural(len(snapshot.groups), 'consumer group')}"
     )
     late_words = f"; {words.plural(late, 'group')} {words.is_are(late)} late" if late else ""
-    return f"{counted}. Clients can write and read everything{late_words}."
+    damaged = len(snapshot.damaged)
+    but = f", except for {words.plural(damaged, 'damaged range')}" if damaged else ""
+    return f"{counted}. Clients can write and read everything{but}{late_words}."
 
 
 def build_findings(visit: Visit) -> tuple[FindingView, ...]:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter, Response
 
-from app.cluster.snapshot import ClusterSnapshot
+from app.cluster.damage import bytes_of, capital, offsets_of, remedy_of
+from app.cluster.snapshot import ClusterSnapshot, DamagedRange
 from app.cluster.topic_summaries import TopicSummary
 from app.control_center import words
 from app.control_center.errors import explain
@@ -14,12 +15,14 @@ from app.control_center.tables import Column, Header, Pages, Table, cut
 from app.control_center.topic_create import PARTITIONS_MAX
 from app.control_center.topic_head import TopicHead, build_head, find_topic
 from app.control_center.visit import Asked, Visit
+from app.control_center.words import Moment
 from app.kafka.ports import ClusterUnreachable, PartitionInfo, TopicPartition
 from broker.errors import KafkaError
 
 router = APIRouter()
 
 ROWS_PER_PAGE = 100
+DAMAGED_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,17 @@ class PartitionRow:
     replicas: tuple[ReplicaView, ...]
     chip: Chip
     messages_href: str
+    is_damaged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DamageView:
+    """One range that cannot be read: which, where its bytes are, what to do."""
+
+    headline: str
+    where: str
+    remedy: str
+    found: Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +87,8 @@ class PartitionsPage:
     head: TopicHead
     headers: tuple[Header, ...]
     rows: tuple[PartitionRow, ...]
+    damaged: tuple[DamageView, ...]
+    damaged_more: str
     pages: Pages
     csv_href: str
     count: int
@@ -158,10 +174,15 @@ def _view(
     arguments = visit.arguments()
     page = visit.number_argument("page", 1, least=1)
     shown, pages = cut(rows, page=page, per_page=ROWS_PER_PAGE, order_words=f"by {order}", arguments=arguments)
+    damaged = [one for one in visit.snapshot.damaged if one.topic == topic.name]
+    damaged_partitions = {one.partition for one in damaged}
+    more_count = len(damaged) - DAMAGED_SHOWN
     return PartitionsPage(
         head=build_head(visit, topic, "partitions"),
         headers=headers,
-        rows=tuple(_row(visit, topic.name, facts) for facts in shown),
+        rows=tuple(_row(visit, topic.name, facts, facts.partition in damaged_partitions) for facts in shown),
+        damaged=tuple(_damage(visit, one) for one in damaged[:DAMAGED_SHOWN]),
+        damaged_more=f"And {words.plural(more_count, 'more range')}." if more_count > 0 else "",
         pages=pages,
         csv_href=visit.links.topic(topic.name, "partitions", **{**arguments, "format": "csv"}),
         count=topic.partition_count,
@@ -173,7 +194,16 @@ def _view(
     )
 
 
-def _row(visit: Visit, topic: str, facts: PartitionFacts) -> PartitionRow:
+def _damage(visit: Visit, damage: DamagedRange) -> DamageView:
+    return DamageView(
+        headline=f"{capital(offsets_of(damage))} of partition {damage.partition} cannot be read.",
+        where=f"Damaged: {bytes_of(damage)}. Consumers get CORRUPT_MESSAGE there, and all around is served.",
+        remedy=remedy_of([damage]),
+        found=visit.zone.moment(damage.found_at_ms, visit.now_ms),
+    )
+
+
+def _row(visit: Visit, topic: str, facts: PartitionFacts, is_damaged: bool) -> PartitionRow:
     return PartitionRow(
         facts=facts,
         leader_href=visit.links.broker(facts.leader_id) if facts.leader_id >= 0 else "",
@@ -183,6 +213,7 @@ def _row(visit: Visit, topic: str, facts: PartitionFacts) -> PartitionRow:
         ),
         chip=_chip(facts),
         messages_href=visit.links.topic(topic, "messages", p=facts.partition),
+        is_damaged=is_damaged,
     )
 
 

@@ -14,9 +14,12 @@ from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 from app.kafka.ports import BrokerNode, ClusterUnreachable
-from broker.errors import UnsupportedVersion
+from app.kafka.sasl import SaslLogin
+from broker.errors import UnsupportedVersion, by_code
 from broker.protocol.frames import decode_response, request_frame
 from broker.protocol.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
+from broker.protocol.messages.sasl_authenticate import SaslAuthenticateRequest, SaslAuthenticateResponse
+from broker.protocol.messages.sasl_handshake import SaslHandshakeRequest, SaslHandshakeResponse
 from broker.protocol.primitives import DecodeError, Message
 
 FRAME_BYTES_MAX = 128 * 1024 * 1024
@@ -32,12 +35,13 @@ class NodeUnreachable(ClusterUnreachable):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionSettings:
-    """How to reach a cluster. tls: None for PLAINTEXT."""
+    """How to reach a cluster. tls: None for PLAINTEXT; login: None where nobody has to log in."""
 
     client_id: str = "caudal"
     connect_timeout_s: float = 3.0
     request_timeout_s: float = 10.0
     tls: ssl.SSLContext | None = None
+    login: SaslLogin | None = None
 
 
 class NodeConnection(asyncio.Protocol):
@@ -256,7 +260,10 @@ class ClusterConnections:
 
 
 async def open_connection(address: Address, settings: ConnectionSettings) -> NodeConnection:
-    """Connect and negotiate. The one place where TLS is made and SASL will speak before the first request."""
+    """Connect, negotiate and log in: the one place where TLS is made and SASL speaks before the first request.
+
+    Raises OSError, TimeoutError, NodeUnreachable, or the KafkaError with which a login is refused.
+    """
     host, port = address
     async with asyncio.timeout(settings.connect_timeout_s):
         _, connection = await asyncio.get_running_loop().create_connection(
@@ -264,10 +271,28 @@ async def open_connection(address: Address, settings: ConnectionSettings) -> Nod
         )
         try:
             await connection.negotiate()
+            if settings.login is not None:
+                await _log_in(connection, settings.login)
         except BaseException:
             connection.close()
             raise
     return connection
+
+
+async def _log_in(connection: NodeConnection, login: SaslLogin) -> None:
+    shake = cast(SaslHandshakeResponse, await connection.request(SaslHandshakeRequest(mechanism=login.mechanism)))
+    if shake.error_code:
+        raise by_code(shake.error_code)(f"the broker takes {', '.join(shake.mechanisms)}, not {login.mechanism}")
+    exchange = login.exchange()
+    token = next(exchange)
+    while True:
+        answer = cast(SaslAuthenticateResponse, await connection.request(SaslAuthenticateRequest(auth_bytes=token)))
+        if answer.error_code:
+            raise by_code(answer.error_code)(answer.error_message)
+        try:
+            token = exchange.send(bytes(answer.auth_bytes))
+        except StopIteration:
+            return
 
 
 def _address(server: str) -> Address:

@@ -17,7 +17,7 @@ from app.clock import Clock
 from app.cluster.events import broker_events, is_recreated, topic_events
 from app.cluster.health import HealthChecks, score_of
 from app.cluster.partitions import PartitionFacts
-from app.cluster.snapshot import ClusterEvent, ClusterSnapshot
+from app.cluster.snapshot import ClusterEvent, ClusterSnapshot, DamagedRange
 from app.kafka.ports import (
     EARLIEST,
     LATEST,
@@ -55,6 +55,7 @@ class Part(StrEnum):
     OFFSETS = "offsets"
     GROUPS = "groups"
     LOG_DIRS = "log_dirs"
+    DAMAGE = "damage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,13 @@ class Cadence:
     offsets_s: float = 5.0
     groups_s: float = 5.0
     log_dirs_s: float = 60.0
+    damage_s: float = 30.0
 
     def of(self, part: Part) -> float:
         return float(getattr(self, f"{part.value}_s"))
+
+
+FindDamage = Callable[[Iterable[TopicPartition]], Awaitable[tuple[DamagedRange, ...]]]
 
 
 class Sampler:
@@ -85,11 +90,14 @@ class Sampler:
         is_embedded: bool = False,
         version_words: str = "",
         cadence: Cadence | None = None,
+        find_damage: FindDamage | None = None,
     ) -> None:
+        """find_damage: how to learn which ranges of the partitions cannot be read; None where there is no way."""
         self.history = history or History(now_ms=clock.now_ms)
         self._admin = admin
         self._now_ms = clock.now_ms
         self._cadence = cadence or Cadence()
+        self._find_damage = find_damage
         self._offsets = OffsetWatch()
         self._tail = CommitTail(admin)
         self._groups = GroupWatch(admin, self._offsets, self._tail)
@@ -103,6 +111,7 @@ class Sampler:
         self._topics: Mapping[str, TopicInfo] = {}
         self._topic_configs: Mapping[str, tuple[ConfigEntry, ...]] = {}
         self._log_dirs: tuple[LogDirInfo, ...] = ()
+        self._damaged: tuple[DamagedRange, ...] = ()
         self._quorum: QuorumInfo | None = None
         self._due: dict[Part, float] = dict.fromkeys(Part, 0.0)
         self._failing: set[Part] = set()
@@ -254,6 +263,17 @@ class Sampler:
         if log_dirs != self._log_dirs:
             self._log_dirs = log_dirs
 
+    async def _look_at_damage(self) -> None:
+        if self._find_damage is None:
+            return
+        found = await self._find_damage(one for topic in self._topics.values() for one in _partitions(topic))
+        self._damaged = tuple(one for one in found if not self._is_deleted(one))
+
+    def _is_deleted(self, damage: DamagedRange) -> bool:
+        """Whether retention or DeleteRecords has gone past it: then nothing is lost that was to be kept."""
+        offsets = self._offsets.offsets.get(TopicPartition(damage.topic, damage.partition))
+        return offsets is not None and damage.end_offset <= offsets.log_start_offset
+
     # --- the picture -----------------------------------------------------------------------------------------------
 
     def _publish(self, *, is_round: bool) -> None:
@@ -290,6 +310,7 @@ class Sampler:
             groups=self._groups.groups,
             committed=self._groups.committed,
             log_dirs=self._log_dirs,
+            damaged=self._damaged,
             quorum=self._quorum,
             produce_rates=self._offsets.topic_rates(self._topics),
             sizes=logical_sizes(self._topics, self._log_dirs),
@@ -310,6 +331,7 @@ _COMPARED = (
     "events",
     "unreachable_since_ms",
     "unreachable_reason",
+    "damaged",
 )
 _SHOWN = (*_COMPARED, "topics", "offsets", "topic_configs", "groups", "log_dirs", "findings")
 

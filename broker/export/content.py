@@ -18,10 +18,13 @@ from broker.log.checkpoint_files import read_properties
 from broker.log.log_directory import META_FILE
 from broker.metadata.dynamic_configs import DynamicConfigs
 from broker.metadata.topics import Topic, TopicRegistry
+from broker.protocol.primitives import DecodeError
 from broker.security.acl import Acl
 from broker.security.authorizer import Authorizer
 from broker.security.client_quotas import ClientQuotas, Entity
 from broker.security.scram_users import ScramUsers
+from broker.share.state_log import SHARE_STATE_TOPIC, ShareStateLog
+from broker.share.state_records import SavedShare, ShareKey, replay
 
 
 class ExportError(Exception):
@@ -45,6 +48,18 @@ class GroupOffset:
     topic: str
     partition: int
     offset: int
+    metadata: str = ""
+    """What the client noted beside it."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ShareStart:
+    """Up to where a share group is done with a partition; beyond it, what was acknowledged is not kept."""
+
+    group_id: str
+    topic: str
+    partition: int
+    start_offset: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +79,7 @@ class Content:
     logs: list[PartitionLog]
     """Of these topics, in their order."""
     offsets: list[GroupOffset]
+    share_starts: list[ShareStart]
     acls: list[Acl]
     quotas: list[tuple[Entity, Mapping[str, float]]]
     users: list[str]
@@ -98,10 +114,13 @@ def opened(data_dir: Path, wanted: Wanted) -> Iterator[Content]:
         authorizer, quotas, users = Authorizer(folder), ClientQuotas(folder, window_s=1), ScramUsers(folder)
         for state in (authorizer, quotas, users):
             state.open()
+        committed, shares = _committed(registry), _shares(registry)
+        _check_groups(wanted, {*committed.group_ids(), *(key.group_id for key in shares)})
         yield Content(
             topics,
             partition_logs,
-            _offsets(registry, {topic.name for topic in topics}, wanted),
+            _offsets(committed, registry, topics, wanted),
+            _share_starts(shares, topics, wanted),
             sorted(authorizer),
             list(quotas),
             sorted(users),
@@ -152,23 +171,54 @@ def _check_whole(logs: list[PartitionLog]) -> None:
             )
 
 
-def _offsets(registry: TopicRegistry, topics: set[str], wanted: Wanted) -> list[GroupOffset]:
+def _committed(registry: TopicRegistry) -> OffsetStore:
     def existing() -> list[PartitionLog]:
         return registry.partitions(OFFSETS_TOPIC) if OFFSETS_TOPIC in registry else []
 
     store = OffsetStore(PartitionOffsetsLog(existing=existing, ensure=existing))
     for _ in store.load(lambda _group_id, _value: None, lambda _key, _value: None):
         pass
-    unknown = (wanted.groups or frozenset()) - set(store.group_ids())
+    return store
+
+
+def _shares(registry: TopicRegistry) -> dict[ShareKey, SavedShare]:
+    def existing() -> list[PartitionLog]:
+        return registry.partitions(SHARE_STATE_TOPIC) if SHARE_STATE_TOPIC in registry else []
+
+    shares: dict[ShareKey, SavedShare] = {}
+    for record, offset in ShareStateLog(existing=existing, ensure=existing).read():
+        with contextlib.suppress(DecodeError):  # the broker passes over it too, with a line in its log
+            replay(shares, record, offset)
+    return shares
+
+
+def _check_groups(wanted: Wanted, known: set[str]) -> None:
+    unknown = (wanted.groups or frozenset()) - known
     if unknown:
-        known = ", ".join(sorted(store.group_ids())) or "none"
-        raise ExportError(f"group {', '.join(sorted(unknown))} has no committed offsets; these have: {known}")
+        these = ", ".join(sorted(known)) or "none"
+        raise ExportError(f"group {', '.join(sorted(unknown))} has no committed offsets; these have: {these}")
+
+
+def _offsets(store: OffsetStore, registry: TopicRegistry, topics: list[Topic], wanted: Wanted) -> list[GroupOffset]:
+    names = {topic.name for topic in topics}
     return [
-        GroupOffset(group_id, topic, partition, committed.offset)
+        GroupOffset(group_id, topic, partition, committed.offset, committed.metadata)
         for group_id in sorted(store.group_ids())
         if wanted.groups is None or group_id in wanted.groups
         for topic, partitions in sorted(store.of_group(group_id).items())
-        if topic in topics
+        if topic in names
         for partition, committed in sorted(partitions.items())
         if partition < registry.named(topic).partition_count
     ]
+
+
+def _share_starts(shares: Mapping[ShareKey, SavedShare], topics: list[Topic], wanted: Wanted) -> list[ShareStart]:
+    by_id = {topic.topic_id: topic for topic in topics}
+    return sorted(
+        ShareStart(key.group_id, topic.name, key.partition, saved.start_offset)
+        for key, saved in shares.items()
+        if (wanted.groups is None or key.group_id in wanted.groups)
+        and (topic := by_id.get(key.topic_id)) is not None
+        and key.partition < topic.partition_count
+        and saved.start_offset >= 0
+    )

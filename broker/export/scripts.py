@@ -11,8 +11,9 @@ from typing import Final
 import msgspec
 
 from broker.export.content import Content
+from broker.export.plan import has_moved_start
 from broker.log import PartitionLog
-from broker.metadata.topic_configs import VALIDATION_CONFIGS
+from broker.metadata.topic_configs import known_to_kafka
 from broker.metadata.topics import Topic
 from broker.security.acl import Acl, Operation, PatternType, Permission, ResourceType
 from broker.security.client_quotas import Entity
@@ -90,7 +91,8 @@ Not in here:
 - settings of the broker as a whole, such as log.retention.hours; those that were changed while it ran are in
   broker-configs.properties. A topic that relied on them follows the new Kafka's
 - __consumer_offsets, __transaction_state: the new Kafka has its own. Committed offsets are in offsets.csv, without the
-  note that a client may have kept beside them; share groups' progress is not moved
+  note that a client may have kept beside them; share groups' progress is not moved. `caudal export` with
+  --bootstrap-servers moves both, and does the work of steps 1, 4 and 5
 - confluent.key.schema.validation and its like: Apache Kafka does not know them and refuses such topics
 - transactions that were open when the broker stopped: finish.sh aborts them, because nobody else could end them
 """
@@ -117,11 +119,8 @@ def _create_topics(topics: Iterable[Topic]) -> str:
     lines = [_HEAD.format(what="Create the topics, empty: the first step.")]
     for topic in topics:
         words = ["tool", "kafka-topics.sh", "--create", "--topic", topic.name, "--partitions", topic.partition_count]
-        configs = [
-            f"--config {quote(f'{name}={value}')}"
-            for name, value in sorted(topic.configs.items())
-            if name not in VALIDATION_CONFIGS
-        ]
+        known = known_to_kafka(topic.configs)
+        configs = [f"--config {quote(f'{name}={value}')}" for name, value in sorted(known.items())]
         command = " ".join(quote(str(word)) for word in words)
         lines.append(" ".join([command, '--replication-factor "${REPLICATION_FACTOR:-1}"', *configs]) + "\n")
     return "".join(lines)
@@ -144,8 +143,7 @@ def _finish(content: Content) -> str:
 
 
 def _moved_starts(logs: Iterable[PartitionLog]) -> list[PartitionLog]:
-    """Logs that begin inside a segment: its first records were deleted, and must not come back."""
-    return [log for log in logs if log.log_start_offset > log.first_segment_offset and log.config.is_deleting]
+    return [log for log in logs if has_moved_start(log)]
 
 
 def _log_starts(logs: Iterable[PartitionLog]) -> str:

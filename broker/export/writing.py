@@ -15,6 +15,7 @@ from typing import Final
 
 from broker.export import scripts
 from broker.export.content import Content, ExportError, Wanted, opened
+from broker.export.plan import PLAN_FILE, plan_text
 from broker.log import PartitionLog
 
 SEGMENTS: Final = "segments"
@@ -32,6 +33,7 @@ def export(data_dir: Path, target: Path, wanted: Wanted) -> str:
             size_bytes = sum(_copy(log, unfinished / SEGMENTS) for log in content.logs)
             for name, text in scripts.of(content).items():
                 _write(unfinished / name, text, is_program=name.endswith(".sh"))
+            _write(unfinished / PLAN_FILE, plan_text(content, wanted), is_program=False)
             _write_offsets(unfinished / "offsets.csv", content)
             _write_partitions(unfinished / "partitions.csv", content.logs)
             os.replace(unfinished, target)

@@ -39,7 +39,6 @@ from broker.groups.consumer_member import (
 )
 from broker.groups.consumer_records import (
     SavedConsumerGroup,
-    by_topic,
     epoch_record,
     group_tombstones,
     member_record,
@@ -57,6 +56,7 @@ from broker.groups.group_numbers import (
 )
 from broker.groups.regex_subscriptions import RegexSubscriptions
 from broker.groups.subscribed_topics import KnownTopic, KnownTopics, metadata_hash
+from broker.groups.topic_partitions import by_topic
 from broker.protocol.messages.consumer_group_heartbeat import (
     Assignment,
     ConsumerGroupHeartbeatRequest,

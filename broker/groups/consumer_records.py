@@ -14,10 +14,8 @@ from broker.groups.assignors import TopicPartition
 from broker.groups.consumer_member import ClassicPart, ConsumerMember, MemberState, PartitionEpochs
 from broker.groups.members import Client, SupportedProtocol
 from broker.groups.records import OffsetsRecord
-from broker.groups.typed_records import TYPE_BYTES as _TYPE_BYTES
-from broker.groups.typed_records import record_of as _record
-from broker.groups.typed_records import value_of as _value
-from broker.protocol.codec import decode
+from broker.groups.topic_partitions import by_topic, partitions_of
+from broker.groups.typed_records import record_of, replay_records, type_of, value_of
 from broker.protocol.messages.consumer_offsets import (
     ClassicMemberMetadata,
     ClassicProtocol,
@@ -88,12 +86,12 @@ class SavedConsumerGroup:
 def epoch_record(group_id: str, epoch: int, metadata_hash: int) -> OffsetsRecord:
     """Type 3: the group exists and is in this epoch."""
     value = ConsumerGroupMetadataValue(epoch=epoch, metadata_hash=metadata_hash)
-    return _record(ConsumerGroupMetadataKey(group_id=group_id), value)
+    return record_of(ConsumerGroupMetadataKey(group_id=group_id), value)
 
 
 def is_epoch_key(key: bytes) -> bool:
     """Whether it is the key of an `epoch_record`."""
-    return int.from_bytes(key[:_TYPE_BYTES], signed=True) == ConsumerGroupMetadataKey.API_KEY
+    return type_of(key) == ConsumerGroupMetadataKey.API_KEY
 
 
 def member_record(group_id: str, member: ConsumerMember) -> OffsetsRecord:
@@ -117,13 +115,13 @@ def member_record(group_id: str, member: ConsumerMember) -> OffsetsRecord:
         server_assignor=member.assignor,
         classic_member_metadata=classic,
     )
-    return _record(ConsumerGroupMemberMetadataKey(group_id=group_id, member_id=member.member_id), value)
+    return record_of(ConsumerGroupMemberMetadataKey(group_id=group_id, member_id=member.member_id), value)
 
 
 def target_epoch_record(group_id: str, epoch: int, assigned_ms: int) -> OffsetsRecord:
     """Type 6: for which group epoch the targets were computed, and when."""
     value = ConsumerGroupTargetAssignmentMetadataValue(assignment_epoch=epoch, assignment_timestamp=assigned_ms)
-    return _record(ConsumerGroupTargetAssignmentMetadataKey(group_id=group_id), value)
+    return record_of(ConsumerGroupTargetAssignmentMetadataKey(group_id=group_id), value)
 
 
 def target_record(group_id: str, member_id: str, target: Collection[TopicPartition]) -> OffsetsRecord:
@@ -134,7 +132,7 @@ def target_record(group_id: str, member_id: str, target: Collection[TopicPartiti
             for topic_id, partitions in by_topic(target).items()
         ]
     )
-    return _record(ConsumerGroupTargetAssignmentMemberKey(group_id=group_id, member_id=member_id), value)
+    return record_of(ConsumerGroupTargetAssignmentMemberKey(group_id=group_id, member_id=member_id), value)
 
 
 def progress_record(group_id: str, member: ConsumerMember) -> OffsetsRecord:
@@ -146,7 +144,7 @@ def progress_record(group_id: str, member: ConsumerMember) -> OffsetsRecord:
         assigned_partitions=_with_epochs(member.assigned),
         partitions_pending_revocation=_with_epochs(member.revoking),
     )
-    return _record(ConsumerGroupCurrentMemberAssignmentKey(group_id=group_id, member_id=member.member_id), value)
+    return record_of(ConsumerGroupCurrentMemberAssignmentKey(group_id=group_id, member_id=member.member_id), value)
 
 
 def regex_record(group_id: str, expression: str, resolved: ResolvedRegex, version: int) -> OffsetsRecord:
@@ -154,28 +152,28 @@ def regex_record(group_id: str, expression: str, resolved: ResolvedRegex, versio
     value = ConsumerGroupRegularExpressionValue(
         topics=sorted(resolved.topics), version=version, timestamp=resolved.resolved_ms
     )
-    return _record(ConsumerGroupRegularExpressionKey(group_id=group_id, regular_expression=expression), value)
+    return record_of(ConsumerGroupRegularExpressionKey(group_id=group_id, regular_expression=expression), value)
 
 
 def regex_tombstone(group_id: str, expression: str) -> OffsetsRecord:
     """Nobody uses the expression any more."""
-    return _record(ConsumerGroupRegularExpressionKey(group_id=group_id, regular_expression=expression), None)
+    return record_of(ConsumerGroupRegularExpressionKey(group_id=group_id, regular_expression=expression), None)
 
 
 def member_tombstones(group_id: str, member_id: str) -> list[OffsetsRecord]:
     """The member is gone; in the order in which Kafka deletes its records."""
     return [
-        _record(ConsumerGroupCurrentMemberAssignmentKey(group_id=group_id, member_id=member_id), None),
-        _record(ConsumerGroupTargetAssignmentMemberKey(group_id=group_id, member_id=member_id), None),
-        _record(ConsumerGroupMemberMetadataKey(group_id=group_id, member_id=member_id), None),
+        record_of(ConsumerGroupCurrentMemberAssignmentKey(group_id=group_id, member_id=member_id), None),
+        record_of(ConsumerGroupTargetAssignmentMemberKey(group_id=group_id, member_id=member_id), None),
+        record_of(ConsumerGroupMemberMetadataKey(group_id=group_id, member_id=member_id), None),
     ]
 
 
 def group_tombstones(group_id: str) -> list[OffsetsRecord]:
     """The group is gone; its members' records and expressions are deleted apart."""
     return [
-        _record(ConsumerGroupTargetAssignmentMetadataKey(group_id=group_id), None),
-        _record(ConsumerGroupMetadataKey(group_id=group_id), None),
+        record_of(ConsumerGroupTargetAssignmentMetadataKey(group_id=group_id), None),
+        record_of(ConsumerGroupMetadataKey(group_id=group_id), None),
     ]
 
 
@@ -184,58 +182,39 @@ def group_tombstones(group_id: str) -> list[OffsetsRecord]:
 
 def is_consumer_group_key(key: bytes) -> bool:
     """Whether a record of this key is about a consumer group."""
-    return int.from_bytes(key[:_TYPE_BYTES], signed=True) in _KEYS
+    return type_of(key) in _KEYS
 
 
 def replay(groups: dict[str, SavedConsumerGroup], records: Iterable[tuple[bytes, bytes]]) -> Iterator[DecodeError]:
     """Take in the live records of a log, in their order; yields what cannot be read, which is passed over."""
-    progress: list[tuple[ConsumerGroupCurrentMemberAssignmentKey, ConsumerGroupCurrentMemberAssignmentValue]] = []
-    for raw_key, raw_value in records:
-        try:
-            key = decode(_KEYS[int.from_bytes(raw_key[:_TYPE_BYTES])], 0, raw_key, _TYPE_BYTES)
-            group = groups.setdefault(key.group_id, SavedConsumerGroup())
-            if isinstance(key, ConsumerGroupCurrentMemberAssignmentKey):
-                progress.append((key, _value(ConsumerGroupCurrentMemberAssignmentValue, raw_value)))
-            else:
-                _replay(group, key, raw_value)
-        except DecodeError as error:
-            yield error
-    for key, value in progress:
-        member = groups[key.group_id].members.get(key.member_id)
-        if member is not None:
-            try:
-                groups[key.group_id].members[key.member_id] = _at(member, value)
-            except DecodeError as error:
-                yield error
+
+    def take(key: _AnyKey, raw: bytes) -> None:
+        _replay(groups.setdefault(key.group_id, SavedConsumerGroup()), key, raw)
+
+    return replay_records(records, _KEYS, take, last=ConsumerGroupCurrentMemberAssignmentKey)
 
 
 def _replay(group: SavedConsumerGroup, key: _AnyKey, raw: bytes) -> None:
     match key:
         case ConsumerGroupMetadataKey():
-            saved = _value(ConsumerGroupMetadataValue, raw)
+            saved = value_of(ConsumerGroupMetadataValue, raw)
             group.epoch, group.metadata_hash = saved.epoch, saved.metadata_hash
         case ConsumerGroupMemberMetadataKey():
-            group.members[key.member_id] = _member(key.member_id, _value(ConsumerGroupMemberMetadataValue, raw))
+            group.members[key.member_id] = _member(key.member_id, value_of(ConsumerGroupMemberMetadataValue, raw))
         case ConsumerGroupTargetAssignmentMetadataKey():
-            target = _value(ConsumerGroupTargetAssignmentMetadataValue, raw)
+            target = value_of(ConsumerGroupTargetAssignmentMetadataValue, raw)
             group.target_epoch, group.target_ms = target.assignment_epoch, target.assignment_timestamp
         case ConsumerGroupTargetAssignmentMemberKey():
-            group.targets[key.member_id] = frozenset(
-                TopicPartition(each.topic_id, partition)
-                for each in _value(ConsumerGroupTargetAssignmentMemberValue, raw).topic_partitions
-                for partition in each.partitions
-            )
+            members_target = value_of(ConsumerGroupTargetAssignmentMemberValue, raw)
+            group.targets[key.member_id] = partitions_of(members_target.topic_partitions)
+        case ConsumerGroupCurrentMemberAssignmentKey():
+            member = group.members.get(key.member_id)
+            if member is not None:
+                progress = value_of(ConsumerGroupCurrentMemberAssignmentValue, raw)
+                group.members[key.member_id] = _at(member, progress)
         case ConsumerGroupRegularExpressionKey():
-            regex = _value(ConsumerGroupRegularExpressionValue, raw)
+            regex = value_of(ConsumerGroupRegularExpressionValue, raw)
             group.regexes[key.regular_expression] = ResolvedRegex(frozenset(regex.topics), regex.timestamp)
-
-
-def by_topic(partitions: Iterable[TopicPartition]) -> dict[bytes, list[int]]:
-    """Partition indexes, ascending, by topic id."""
-    grouped: dict[bytes, list[int]] = {}
-    for topic_id, partition in sorted(partitions):
-        grouped.setdefault(topic_id, []).append(partition)
-    return grouped
 
 
 def _member(member_id: str, value: ConsumerGroupMemberMetadataValue) -> ConsumerMember:

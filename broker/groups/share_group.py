@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 
 from broker.errors import FencedMemberEpoch, GroupMaxSizeReached, KafkaError, UnknownMemberId
 from broker.groups.assignors import GroupSpec, TopicPartition
-from broker.groups.consumer_records import by_topic
 from broker.groups.share_records import (
     ReadTopic,
     ReadTopics,
@@ -33,6 +32,7 @@ from broker.groups.share_records import (
 )
 from broker.groups.simple_assignor import SIMPLE, assign_simple
 from broker.groups.subscribed_topics import KnownTopic, KnownTopics, metadata_hash
+from broker.groups.topic_partitions import by_topic
 from broker.protocol.messages import share_group_describe as described
 from broker.protocol.messages.share_group_heartbeat import (
     Assignment,

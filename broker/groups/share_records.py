@@ -11,11 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple, TypeAlias
 
 from broker.groups.assignors import TopicPartition
-from broker.groups.consumer_records import by_topic
 from broker.groups.members import Client
 from broker.groups.records import OffsetsRecord
-from broker.groups.typed_records import TYPE_BYTES, record_of, type_of, value_of
-from broker.protocol.codec import decode
+from broker.groups.topic_partitions import by_topic, partitions_of
+from broker.groups.typed_records import record_of, replay_records, type_of, value_of
 from broker.protocol.messages.share_group_records import (
     ShareGroupCurrentMemberAssignmentKey,
     ShareGroupCurrentMemberAssignmentValue,
@@ -175,26 +174,11 @@ def is_share_group_key(key: bytes) -> bool:
 
 def replay(groups: dict[str, SavedShareGroup], records: Iterable[tuple[bytes, bytes]]) -> Iterator[DecodeError]:
     """Take in the live records of a log, in their order; yields what cannot be read, which is passed over."""
-    progress: list[tuple[ShareGroupCurrentMemberAssignmentKey, ShareGroupCurrentMemberAssignmentValue]] = []
-    for raw_key, raw_value in records:
-        try:
-            key = decode(_KEYS[type_of(raw_key)], 0, raw_key, TYPE_BYTES)
-            group = groups.setdefault(key.group_id, SavedShareGroup())
-            if isinstance(key, ShareGroupCurrentMemberAssignmentKey):
-                progress.append((key, value_of(ShareGroupCurrentMemberAssignmentValue, raw_value)))
-            else:
-                _replay(group, key, raw_value)
-        except DecodeError as error:
-            yield error
-    for key, value in progress:
-        member = groups[key.group_id].members.get(key.member_id)
-        if member is not None:
-            groups[key.group_id].members[key.member_id] = replace(
-                member,
-                epoch=value.member_epoch,
-                previous_epoch=value.previous_member_epoch,
-                assigned=_partitions(value.assigned_partitions),
-            )
+
+    def take(key: _AnyKey, raw: bytes) -> None:
+        _replay(groups.setdefault(key.group_id, SavedShareGroup()), key, raw)
+
+    return replay_records(records, _KEYS, take, last=ShareGroupCurrentMemberAssignmentKey)
 
 
 def _replay(group: SavedShareGroup, key: _AnyKey, raw: bytes) -> None:
@@ -214,7 +198,17 @@ def _replay(group: SavedShareGroup, key: _AnyKey, raw: bytes) -> None:
             group.target_epoch = value_of(ShareGroupTargetAssignmentMetadataValue, raw).assignment_epoch
         case ShareGroupTargetAssignmentMemberKey():
             target = value_of(ShareGroupTargetAssignmentMemberValue, raw)
-            group.targets[key.member_id] = _partitions(target.topic_partitions)
+            group.targets[key.member_id] = partitions_of(target.topic_partitions)
+        case ShareGroupCurrentMemberAssignmentKey():
+            known = group.members.get(key.member_id)
+            if known is not None:
+                progress = value_of(ShareGroupCurrentMemberAssignmentValue, raw)
+                group.members[key.member_id] = replace(
+                    known,
+                    epoch=progress.member_epoch,
+                    previous_epoch=progress.previous_member_epoch,
+                    assigned=partitions_of(progress.assigned_partitions),
+                )
         case ShareGroupStatePartitionMetadataKey():
             topics = value_of(ShareGroupStatePartitionMetadataValue, raw)
             group.read_topics = {
@@ -227,7 +221,3 @@ def _by_topic(partitions: Collection[TopicPartition]) -> list[TopicPartitions]:
     return [
         TopicPartitions(topic_id=topic_id, partitions=indexes) for topic_id, indexes in by_topic(partitions).items()
     ]
-
-
-def _partitions(topics: Iterable[TopicPartitions]) -> frozenset[TopicPartition]:
-    return frozenset(TopicPartition(bytes(each.topic_id), index) for each in topics for index in each.partitions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, TypeVar
 
 from broker.groups.records import OffsetsRecord
@@ -9,6 +10,7 @@ from broker.protocol.codec import decode, encode
 from broker.protocol.primitives import DecodeError, Message
 
 TYPE_BYTES: Final = 2
+_Key = TypeVar("_Key", bound=Message)
 _Value = TypeVar("_Value", bound=Message)
 
 
@@ -29,3 +31,32 @@ def value_of(type_: type[_Value], raw: bytes) -> _Value:
     if version not in type_.VERSIONS:
         raise DecodeError(f"{type_.__name__} has version {version}, known are {type_.VERSIONS}")
     return decode(type_, version, raw, TYPE_BYTES)
+
+
+def replay_records(
+    records: Iterable[tuple[bytes, bytes]],
+    keys: Mapping[int, type[_Key]],
+    take: Callable[[_Key, bytes], None],
+    *,
+    last: type[_Key],
+) -> Iterator[DecodeError]:
+    """`take` each record's key, decoded by its type, and its value, in their order.
+
+    Those with a `last` key come after all others, whose members they complete. Yields what cannot be read, which is
+    passed over.
+    """
+    held: list[tuple[_Key, bytes]] = []
+    for raw_key, raw_value in records:
+        try:
+            key = decode(keys[type_of(raw_key)], 0, raw_key, TYPE_BYTES)
+            if isinstance(key, last):
+                held.append((key, raw_value))
+            else:
+                take(key, raw_value)
+        except DecodeError as error:
+            yield error
+    for key, raw_value in held:
+        try:
+            take(key, raw_value)
+        except DecodeError as error:
+            yield error

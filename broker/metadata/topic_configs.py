@@ -189,6 +189,12 @@ VALIDATING: Final = frozenset({"confluent.key.schema.validation", "confluent.val
 VALIDATION_CONFIGS: Final = tuple(name for name in DEFINITIONS if name.startswith("confluent."))
 """Confluent Server's own, which Apache Kafka does not know."""
 
+
+def known_to_kafka(configs: Mapping[str, str]) -> dict[str, str]:
+    """Those of a topic's configs that Apache Kafka takes too."""
+    return {name: value for name, value in configs.items() if name not in VALIDATION_CONFIGS}
+
+
 DEFINITION_BY_BROKER_CONFIG: Final[Mapping[str, TopicConfigDefinition]] = {
     synonym.name: definition
     for definition in _DEFINITIONS

@@ -49,10 +49,11 @@ class ShareConfigs:
         return self._values.number(group_id, "share.record.lock.duration.ms")
 
     def share_limits(self, group_id: str) -> Limits:
-        """How often a record is delivered, and how many may be in flight in a partition."""
+        """How often a record is delivered, how many may be in flight in a partition, and whether locks are renewed."""
         return Limits(
             delivery_count_max=self._values.number(group_id, "share.delivery.count.limit"),
             in_flight_max=self._values.number(group_id, "share.partition.max.record.locks"),
+            may_renew=bool(self._values.value(group_id, "share.renew.acknowledge.enable")),
         )
 
     def share_auto_offset_reset(self, group_id: str) -> OffsetReset:

@@ -85,6 +85,8 @@ class Limits(NamedTuple):
     delivery_count_max: int
     in_flight_max: int
     """How far the end offset may be from the start offset."""
+    may_renew: bool = True
+    """Whether members may prolong their locks (KIP-1222)."""
 
 
 class Asked(NamedTuple):
@@ -269,7 +271,8 @@ class SharePartition:
         """Take in what a member says; return the ranges whose state has to be written. All of it counts, or nothing.
 
         Raises InvalidRequest for offsets that were never given out and InvalidRecordState for those that the member
-        does not hold. Offsets before the start offset are passed over: they are done with, whatever it says.
+        does not hold, or may not renew. Offsets before the start offset are passed over: they are done with, whatever
+        it says.
         """
         before = self.save()
         changed: list[OffsetRange] = []
@@ -447,6 +450,8 @@ def _after(kind: int, held: OffsetRange, limits: Limits, lock_until_ms: int) -> 
     if kind == AcknowledgeType.RELEASE:
         return _released(held, limits)
     if kind == AcknowledgeType.RENEW:
+        if not limits.may_renew:
+            raise InvalidRecordState("Renewing acquisition locks is not enabled for the group.")
         return held._replace(lock_until_ms=lock_until_ms)
     return _done(held, RecordState.ARCHIVED)
 

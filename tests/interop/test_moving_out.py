@@ -1,5 +1,6 @@
 """docs/moving-out.md, run as it is written: a broker's topics go on in a genuine Apache Kafka."""
 
+import asyncio
 import os
 import re
 import shlex
@@ -23,6 +24,9 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
+from app.kafka.connection import ConnectionSettings
+from app.kafka.ports import TopicPartition as ClusterPartition
+from app.moving.target import Target
 from caudal.testing import Broker
 from tests.conftest import KIT, JavaTools
 
@@ -48,6 +52,7 @@ ACL = AclBinding(
 ANY_ACL = AclBindingFilter(
     ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY
 )
+SHARE_STARTS = {ClusterPartition("plain", 0): 8, ClusterPartition("plain", 1): 30}
 GROUPS = {"classic group, quoted": "classic", "modern": "consumer"}
 CONFIGS = {
     "plain": {"retention.ms": "86400000"},
@@ -127,6 +132,28 @@ def fill(broker: Broker) -> None:
             consumer.poll(0.1)
         consumer.commit(offsets=[TopicPartition("plain", 0, 9), TopicPartition("plain", 1, 11)], asynchronous=False)
         consumer.close()
+    asyncio.run(set_share_starts(broker.bootstrap_servers))
+
+
+async def set_share_starts(servers: str) -> None:
+    target = Target(servers, ConnectionSettings())
+    await target.set_share_starts("sharing", SHARE_STARTS)
+    await target.close()
+
+
+async def share_starts(servers: str) -> dict[ClusterPartition, int]:
+    target = Target(servers, ConnectionSettings())
+    found = await target.share_starts("sharing")
+    await target.close()
+    return found
+
+
+def forget(servers: str) -> None:
+    """Take away what the scripts have moved, so that the API has something to do."""
+    admin = AdminClient({"bootstrap.servers": servers})
+    admin.delete_consumer_groups(["modern"])["modern"].result(20)
+    (removed,) = admin.delete_acls([ANY_ACL])[ANY_ACL].result(20)
+    assert removed == ACL
 
 
 def until_compacted(broker: Broker) -> None:
@@ -212,7 +239,10 @@ def test_every_record_and_offset_goes_on_in_a_genuine_kafka(
     servers = kit(kafka, "start", "--port", "0", "--acls")
     try:
         for command in COMMANDS:
-            is_copying = "copy-segments" in command
+            is_copying, is_by_api = "copy-segments" in command, "--bootstrap-servers" in command
+            if is_by_api:
+                assert seen(servers) == before, "the scripts have moved all that clients see"
+                forget(servers)
             if is_copying:
                 kit(kafka, "kill-broker", "1", "--term")
             words = command.replace("localhost:9092", servers).replace("/var/lib/kafka/data", str(kafka / "data-1"))
@@ -222,7 +252,11 @@ def test_every_record_and_offset_goes_on_in_a_genuine_kafka(
             assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
             if is_copying:
                 kit(kafka, "start-broker", "1")
+            if is_by_api:
+                told = "1 ACL added, 1 group given its offsets, 1 share group given its progress"
+                assert done.stdout == f"{servers}: {told}\n"
         assert seen(servers) == before
+        assert asyncio.run(share_starts(servers)) == SHARE_STARTS
         end_offset = Consumer({"bootstrap.servers": servers, "group.id": "onlooker"}).get_watermark_offsets(OPEN, 20)[1]
         assert end_offset == 2, "the record, and the marker that aborts its transaction"
     finally:

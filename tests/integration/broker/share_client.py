@@ -8,6 +8,7 @@ import uuid
 
 from broker.protocol.messages import alter_share_group_offsets as alter
 from broker.protocol.messages import describe_share_group_offsets as describe
+from broker.protocol.messages import incremental_alter_configs as alter_configs
 from broker.protocol.messages import share_acknowledge as acknowledge
 from broker.protocol.messages import share_fetch as fetch
 from broker.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
@@ -45,6 +46,13 @@ class ShareClient:
         topic = alter.AlterShareGroupOffsetsRequestTopic(topic_name=self.topic, partitions=[partition])
         answer = self.wire.ask(alter.AlterShareGroupOffsetsRequest(group_id=self.group, topics=[topic]), 0)
         return answer.error_code or answer.responses[0].partitions[0].error_code
+
+    def set_config(self, name: str, value: str) -> None:
+        """Set a config of the group."""
+        config = alter_configs.AlterableConfig(name=name, config_operation=0, value=value)
+        resource = alter_configs.AlterConfigsResource(resource_type=32, resource_name=self.group, configs=[config])
+        request = alter_configs.IncrementalAlterConfigsRequest(resources=[resource])
+        assert self.wire.ask(request, 1).responses[0].error_code == 0
 
     def produce(self, *values: bytes, **fields) -> int:
         """Append one batch; the base offset."""

@@ -136,6 +136,23 @@ def test_a_renewed_lock_does_not_expire(new_client: NewClient):
     assert first.acknowledge((0, 0, [ACCEPT])) == 0
 
 
+def test_a_group_may_forbid_to_renew_locks(new_client: NewClient):
+    client = new_client()
+    client.produce(b"x", b"y")
+    client.fetch()
+    client.set_config("share.renew.acknowledge.enable", "false")
+    assert client.acknowledge((0, 0, [RENEW]), is_renew_ack=True) == 121
+    assert client.acknowledge((0, 1, [ACCEPT, RENEW]), is_renew_ack=True) == 121
+    nothing = {"max_wait_ms": 0, "min_bytes": 0, "max_bytes": 0, "max_records": 0}
+    (topic,) = client.fetch_answer((0, 0, [RENEW]), is_renew_ack=True, **nothing).responses
+    assert (topic.partitions[0].error_code, topic.partitions[0].acknowledge_error_code) == (0, 121)
+    assert topic.partitions[0].acknowledge_error_message == "Renewing acquisition locks is not enabled for the group."
+    assert client.acknowledge((0, 0, [ACCEPT]), is_renew_ack=True) == 0
+    assert client.progress() == (1, 1)
+    client.set_config("share.renew.acknowledge.enable", "true")
+    assert client.acknowledge((1, 1, [RENEW]), is_renew_ack=True) == 0
+
+
 def test_session_epochs_are_checked(new_client: NewClient):
     client, other = new_client(), new_client()
     client.produce(b"x")

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from app.cluster.health import LONG_MS, HealthChecks, score_of
-from app.cluster.snapshot import ClusterSnapshot, Severity
+from app.cluster.snapshot import ClusterSnapshot, DamagedRange, Severity
 from app.kafka.ports import LogDirInfo, QuorumInfo, QuorumReplica
 from app.metrics.sampler import Sampler
 from tests.doubles import ManualClock
@@ -137,3 +137,41 @@ async def test_unread_records_that_will_expire_are_said(cluster):
 def test_the_score_never_falls_below_zero():
     (finding,) = HealthChecks().unreachable("gone", since_ms=NOW_MS)
     assert score_of([finding, finding]) == 0
+
+
+def damage(topic: str, start_offset: int, end_offset: int, *, found_at_ms: int = NOW_MS - 5) -> DamagedRange:
+    return DamagedRange(topic, 0, start_offset, end_offset, f"/data/{topic}-0/0.log", 100, 180, found_at_ms)
+
+
+async def test_a_damaged_range_says_what_is_lost_where_it_lies_and_what_to_do(cluster):
+    snapshot = replace(await look(cluster), damaged=(damage("orders", 1200, 1300),))
+    (finding,) = HealthChecks().examine(snapshot, now_ms=NOW_MS)
+    assert (finding.severity, finding.since_ms) == (Severity.CRITICAL, NOW_MS - 5)
+    assert finding.headline.replace("\u202f", "") == "Offsets 1200 to 1299 of orders, partition 0, cannot be read."
+    assert "CORRUPT_MESSAGE" in finding.detail
+    assert "Bytes 100 to 179 of /data/orders-0/0.log." in finding.detail
+    assert "at offset 1300," in finding.remedy.replace("\u202f", "")
+    assert (finding.link, finding.link_words) == ("topics/orders/partitions", "1 partition")
+
+
+async def test_many_damaged_ranges_are_one_finding(cluster):
+    found = tuple(damage(topic, at, at + 1) for topic in ("orders", "payments") for at in range(60))
+    (finding,) = HealthChecks().examine(replace(await look(cluster), damaged=found), now_ms=NOW_MS)
+    assert finding.headline == "120 ranges of orders-0 and payments-0 cannot be read."
+    assert "First offset 0 of orders, partition 0: bytes" in finding.detail
+    assert [one.name for one in finding.objects] == ["orders-0", "payments-0"]
+
+
+async def test_damage_that_retention_has_passed_is_no_loss_any_more(cluster):
+    cluster.add_topic("orders", partitions=1)
+    asked = []
+
+    async def find_damage(partitions):
+        asked.extend(partitions)
+        return (damage("orders", 0, 5), damage("orders", 7, 8))
+
+    sampler = Sampler(cluster, clock=ManualClock(NOW_MS), find_damage=find_damage)
+    cluster.produce("orders", 0, *[b"value"] * 20)
+    assert [one.start_offset for one in (await sampler.refresh()).damaged] == [0, 7]
+    await cluster.delete_records({asked[0]: 6})
+    assert [one.start_offset for one in (await sampler.refresh()).damaged] == [7]

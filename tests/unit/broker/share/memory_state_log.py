@@ -55,8 +55,12 @@ class SameForAllGroups:
     def value(self, group_id: str, name: str) -> object:
         if name in self.overrides:
             return self.overrides[name]
-        words = {"share.auto.offset.reset": "latest", "share.isolation.level": "read_uncommitted"}
-        return words[name] if name in words else getattr(self.config, f"group_{name.replace('.', '_')}")
+        own = {
+            "share.auto.offset.reset": "latest",
+            "share.isolation.level": "read_uncommitted",
+            "share.renew.acknowledge.enable": True,
+        }
+        return own[name] if name in own else getattr(self.config, f"group_{name.replace('.', '_')}")
 
     def number(self, group_id: str, name: str) -> int:
         return int(str(self.value(group_id, name)))

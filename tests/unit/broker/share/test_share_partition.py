@@ -161,6 +161,18 @@ def test_a_renewed_lock_holds_longer_and_is_not_written():
     assert partition.next_lock_ms == 9_000
 
 
+def test_where_locks_are_not_renewed_all_that_was_said_is_refused():
+    partition, limits = SharePartition(0), LIMITS._replace(may_renew=False)
+    partition.acquire(TENS[:1], asked(), limits)
+    both = [*said(0, 4, AcknowledgeType.ACCEPT), *said(5, 9, AcknowledgeType.RENEW)]
+    with pytest.raises(InvalidRecordState, match="not enabled for the group"):
+        partition.acknowledge("m", both, limits, 9_000)
+    assert (partition.start_offset, partition.next_lock_ms) == (0, 1_000)
+    assert spans(partition.acknowledge("m", said(0, 4, AcknowledgeType.ACCEPT), limits, 9_000)) == []
+    assert partition.start_offset == 5
+    assert partition.acknowledge("m", said(0, 4, AcknowledgeType.RENEW), limits, 9_000) == [], "done with already"
+
+
 def test_offsets_that_compaction_removed_hold_nothing_up():
     partition = SharePartition(0)
     acquired = partition.acquire([FetchedBatch(500, 504)], asked(), LIMITS)

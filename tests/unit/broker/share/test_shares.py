@@ -178,7 +178,7 @@ def test_a_groups_own_configs_come_before_the_brokers():
     configs = shares_on(MemoryStateLog(), own, group_share_delivery_count_limit=3).configs
     assert configs.share_record_lock_duration_ms("g") == 20_000
     assert configs.share_reads_committed("g")
-    assert configs.share_limits("g") == (3, 2_000)
+    assert configs.share_limits("g") == (3, 2_000, True)
 
 
 def test_a_session_takes_up_and_gives_up_partitions_in_turn():
