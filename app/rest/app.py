@@ -21,7 +21,18 @@ from app.rest.settings import RestSettings
 from app.rest.v2 import consumers as v2_consumers
 from app.rest.v2 import metadata as v2_metadata
 from app.rest.v2 import produce as v2_produce
-from app.rest.v3 import brokers, clusters, configs, consumer_groups, partitions, records, topics
+from app.rest.v3 import (
+    acls,
+    brokers,
+    clusters,
+    configs,
+    consumer_groups,
+    partitions,
+    reassignments,
+    records,
+    share_groups,
+    topics,
+)
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +67,10 @@ class RestProxy:
             topics.routes,
             configs.routes,
             partitions.routes,
+            reassignments.routes,
+            acls.routes,
             consumer_groups.routes,
+            share_groups.routes,
             records.routes,
         )
 
