@@ -36,6 +36,20 @@ from app.rest.v3 import (
 
 log = logging.getLogger(__name__)
 
+V2_ROUTES = (v2_metadata.routes, v2_produce.routes, v2_consumers.routes)
+V3_ROUTES = (
+    clusters.routes,
+    brokers.routes,
+    topics.routes,
+    configs.routes,
+    partitions.routes,
+    reassignments.routes,
+    acls.routes,
+    consumer_groups.routes,
+    share_groups.routes,
+    records.routes,
+)
+
 _METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
@@ -58,21 +72,7 @@ class RestProxy:
 
     def __init__(self, context: RestContext) -> None:
         self.context = context
-        self._router = Router(
-            v2_metadata.routes,
-            v2_produce.routes,
-            v2_consumers.routes,
-            clusters.routes,
-            brokers.routes,
-            topics.routes,
-            configs.routes,
-            partitions.routes,
-            reassignments.routes,
-            acls.routes,
-            consumer_groups.routes,
-            share_groups.routes,
-            records.routes,
-        )
+        self._router = Router(*V2_ROUTES, *V3_ROUTES)
 
     async def stop(self) -> None:
         """Close all consumer instances; requests that come later find none."""
