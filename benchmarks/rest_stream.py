@@ -148,6 +148,7 @@ def _row(name: str, loads: list[Load], cpu_us: list[float]) -> list[object]:
 def measure(url: str, bootstrap_servers: str, runs: int, web_pid: int | None = None) -> None:
     cluster = existing_topic(url, TOPIC)
     web = psutil.Process(web_pid) if web_pid is not None else None
+    memory_mib: list[float] = []
     loads: dict[str, list[Load]] = {name: [] for name in (*SEPARATORS, "aiokafka")}
     cpu_us: dict[str, list[float]] = {name: [] for name in loads}
     for _ in range(runs):
@@ -155,6 +156,7 @@ def measure(url: str, bootstrap_servers: str, runs: int, web_pid: int | None = N
             before = sum(web.cpu_times()[:2]) if web is not None else 0.0
             load = uvloop.run(produce_by_stream(f"{cluster}/topics/{TOPIC}/records", separator))
             loads[name].append(load)
+            memory_mib += [web.memory_info().rss / 2**20] if web is not None else []
             if web is not None:
                 seconds = (sum(web.cpu_times()[:2]) - before) * SECONDS / (SECONDS + WARM_UP_S)
                 cpu_us[name].append(seconds / max(1, load.receipts_count) * 1e6)
@@ -162,6 +164,10 @@ def measure(url: str, bootstrap_servers: str, runs: int, web_pid: int | None = N
     print(f"{machine()}; one connection, {WINDOW} records under way, medians of {runs} runs of {SECONDS:g} s\n")
     columns = ["what", "records/s", "p50 ms", "p99 ms", "CPU µs a record (web)"]
     print(table("REST Proxy, v3 stream", columns, [_row(name, loads[name], cpu_us[name]) for name in loads]))
+    if memory_mib:
+        records = sum(load.receipts_count for name in SEPARATORS for load in loads[name])
+        print(f"memory of the proxy after its first stream and after all {records:,} records:", end=" ")
+        print(f"{memory_mib[0]:.0f} and {memory_mib[-1]:.0f} MiB (resident)", flush=True)
 
 
 def main(url: str = "", bootstrap_servers: str = "", *, runs: int = RUNS) -> None:

@@ -30,6 +30,7 @@ from app.rest.v3 import (
     partitions,
     reassignments,
     records,
+    server_only,
     share_groups,
     topics,
 )
@@ -72,7 +73,7 @@ class RestProxy:
 
     def __init__(self, context: RestContext) -> None:
         self.context = context
-        self._router = Router(*V2_ROUTES, *V3_ROUTES)
+        self._router = Router(*V2_ROUTES, *V3_ROUTES, server_only.routes)
 
     async def stop(self) -> None:
         """Close all consumer instances; requests that come later find none."""

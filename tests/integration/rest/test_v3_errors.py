@@ -95,7 +95,10 @@ def test_what_is_not_there_is_404(proxy: RunningProxy, path: str) -> None:
         ("POST", "topics/nope/records:batch", b'{"entries":[]}', 422, 42208),
         ("POST", "topics/nope/records:batch", b'{"entries":[{"id":"a"},{"id":"a"}]}', 422, 42208),
         ("PUT", "topics", b"{}", 405, 405),
-        ("DELETE", "brokers/1", None, 405, 405),
+        ("DELETE", "brokers/1", None, 404, 404),
+        ("POST", "brokers/1:unregister", b"{}", 404, 404),
+        ("POST", "brokers:delete", b"{}", 404, 404),
+        ("POST", "links", b"{}", 404, 404),
     ],
 )
 def test_a_wrong_request_is_told_its_code(
