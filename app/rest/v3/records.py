@@ -78,7 +78,7 @@ class _BatchRequest(msgspec.Struct):
     entries: list[msgspec.Raw] | None = None
 
 
-class _DataReceipt(msgspec.Struct, gc=False):
+class _DataReceipt(msgspec.Struct):
     type: str
     size: int
 
@@ -245,13 +245,13 @@ class _Target:
             try:
                 if isinstance(record, BadRequest):
                     raise record
-                one = _accept(record, now_ms)
+                one, wish = _accept(record, now_ms)
             except RestError as error:
                 order.append(_failure(error))
                 continue
             order.append(one)
             accepted.append(one)
-            wishes.append(record.partition_id)
+            wishes.append(wish)
         size_bytes = sum([_size_bytes(one.record) for one in accepted])
         if not accepted:
             return _Chunk(self, order, [], [], size_bytes)
@@ -308,18 +308,14 @@ def _iso_second(seconds: int) -> str:
 # --- one record ----------------------------------------------------------------------------------------------------
 
 
-def _accept(record: _Record, now_ms: int) -> _Accepted:
+def _accept(record: _Record, now_ms: int) -> tuple[_Accepted, int | None]:
     """Raises a RestError that says what is wrong with the record."""
     if record.partition_id is not None and record.partition_id < 0:
         raise Unprocessable("partition_id must be greater than or equal to 0")
     headers = tuple((header.name, header.value) for header in record.headers) if record.headers else ()
     timestamp_ms = now_ms if record.timestamp is None else _timestamp_ms(record.timestamp)
     to_send = RecordToSend(_data_bytes(record.key), _data_bytes(record.value), headers, timestamp_ms)
-    return _Accepted(to_send, _type_of(record.key), _type_of(record.value))
-
-
-def _size_bytes(record: RecordToSend) -> int:
-    return RECORD_OVERHEAD_BYTES + len(record.key or b"") + len(record.value or b"")
+    return _Accepted(to_send, _type_of(record.key), _type_of(record.value)), record.partition_id
 
 
 def _timestamp_ms(timestamp: datetime) -> int:
@@ -327,6 +323,10 @@ def _timestamp_ms(timestamp: datetime) -> int:
     if timestamp_ms < 0:
         raise BadRequest("timestamp must not lie before 1970")
     return timestamp_ms
+
+
+def _size_bytes(record: RecordToSend) -> int:
+    return RECORD_OVERHEAD_BYTES + len(record.key or b"") + len(record.value or b"")
 
 
 def _type_of(data: _Data | None) -> str | None:
