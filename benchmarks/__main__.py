@@ -10,6 +10,7 @@ BENCHMARKS = (
     "broker_secured",
     "compaction",
     "rest_produce",
+    "rest_stream",
     "rest_wrk",
     "schema_registry",
     "schema_validation",

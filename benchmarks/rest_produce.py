@@ -106,7 +106,7 @@ async def produce_by_kafka(bootstrap_servers: str, *, records: int) -> Load:
     producer = aiokafka.AIOKafkaProducer(bootstrap_servers=bootstrap_servers, acks="all", linger_ms=0)
     await producer.start()
     load = Load()
-    values = [_value(number) for number in range(records)]
+    values = [json_value(number) for number in range(records)]
     begin = time.perf_counter()
 
     async def send_over_and_over() -> None:
@@ -122,13 +122,13 @@ async def produce_by_kafka(bootstrap_servers: str, *, records: int) -> Load:
     return load
 
 
-def _value(number: int) -> bytes:
+def json_value(number: int) -> bytes:
     """About 100 bytes of JSON, as an application would send it."""
     return json.dumps({"order": number, "customer": "c-1048576", "amount": 12.5, "note": "x" * 45}).encode()
 
 
 def _request(host: str, port: int, records: int) -> bytes:
-    body = json.dumps({"records": [{"value": json.loads(_value(number))} for number in range(records)]}).encode()
+    body = json.dumps({"records": [{"value": json.loads(json_value(number))} for number in range(records)]}).encode()
     head = (
         f"POST /topics/{TOPIC} HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: {len(body)}\r\n"
         "Content-Type: application/vnd.kafka.json.v2+json\r\nAccept: application/vnd.kafka.v2+json\r\n\r\n"
@@ -136,12 +136,14 @@ def _request(host: str, port: int, records: int) -> bytes:
     return head.encode() + body
 
 
-def _create_topic(url: str) -> None:
-    cluster = json.load(urllib.request.urlopen(f"{url}/v3/clusters"))["data"][0]["metadata"]["self"]
-    body = json.dumps({"topic_name": TOPIC, "partitions_count": 1}).encode()
+def existing_topic(url: str, topic: str) -> str:
+    """Make a topic of one partition, unless it is there; returns the cluster's URL in v3."""
+    cluster: str = json.load(urllib.request.urlopen(f"{url}/v3/clusters"))["data"][0]["metadata"]["self"]
+    body = json.dumps({"topic_name": topic, "partitions_count": 1}).encode()
     request = urllib.request.Request(f"{cluster}/topics", body, {"Content-Type": "application/json"})
     with contextlib.suppress(urllib.error.HTTPError):  # it is there from an earlier run
         urllib.request.urlopen(request).close()
+    return cluster
 
 
 def _rows(name: str, loads: list[Load], peers: list[Load], records: int) -> list[list[object]]:
@@ -160,7 +162,7 @@ def _rows(name: str, loads: list[Load], peers: list[Load], records: int) -> list
 
 
 def measure(url: str, bootstrap_servers: str, runs: int) -> None:
-    _create_topic(url)
+    existing_topic(url, TOPIC)
     host, port = url.removeprefix("http://").rstrip("/").split(":")
     rows: list[list[object]] = []
     for records in (1, 100):

@@ -7,8 +7,9 @@ MemoryCluster implements ClusterAdmin and Producer and passes the same contract 
 import asyncio
 import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from app.kafka.acls import AclOperation
 from app.kafka.ports import (
     EARLIEST,
     LATEST,
@@ -35,6 +36,7 @@ from app.kafka.ports import (
     PartitionInfo,
     QuorumInfo,
     QuorumReplica,
+    Reassignment,
     RecordToSend,
     ReplicaSize,
     ResourceType,
@@ -54,6 +56,7 @@ from broker.errors import (
     TopicAlreadyExists,
     UnknownTopicOrPartition,
 )
+from tests.memory_acls import MemoryAcls
 
 TOPIC_CONFIG_DEFAULTS = {
     "cleanup.policy": "delete",
@@ -132,6 +135,8 @@ class MemoryCluster:
         self.topics: dict[str, MemoryTopic] = {}
         self.groups: dict[str, MemoryGroup] = {}
         self.broker_configs: dict[str, dict[str, str]] = {}
+        self.acls = MemoryAcls()
+        self.moving: list[Reassignment] = []
         self.total_bytes = 100 * 1024**3
         self.usable_bytes = 60 * 1024**3
 
@@ -224,6 +229,23 @@ class MemoryCluster:
             brokers=tuple(self.nodes[n] for n in sorted(self.alive)),
             topics=topics,
         )
+
+    async def topic_operations(self, topics: Sequence[str] | None = None) -> dict[str, tuple[AclOperation, ...]]:
+        self._answer("topic_operations")
+        wanted = self.topics if topics is None else [name for name in topics if name in self.topics]
+        return dict.fromkeys(wanted, (AclOperation.READ, AclOperation.DESCRIBE))
+
+    async def reassignments(self) -> tuple[Reassignment, ...]:
+        self._answer("reassignments")
+        return tuple(sorted(self.moving, key=lambda one: one.partition))
+
+    async def describe_share_groups(self, group_ids: Sequence[str]) -> dict[str, GroupDescription]:
+        self._answer("describe_share_groups")
+        found = {group_id: self._describe_group(group_id) for group_id in group_ids}
+        return {
+            group_id: group if group.group_type is GroupType.SHARE else replace(group, state=GroupState.DEAD)
+            for group_id, group in found.items()
+        }
 
     async def quorum(self) -> QuorumInfo | None:
         self._answer("quorum")

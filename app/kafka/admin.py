@@ -9,7 +9,9 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from typing import TypeVar, cast
 
-from app.kafka import answers
+from app.kafka import answers, descriptions
+from app.kafka.acl_admin import KafkaAcls
+from app.kafka.acls import AclAdmin, AclOperation
 from app.kafka.answers import AnswerMemo, raise_for
 from app.kafka.connection import ConnectionSettings, NodeUnreachable
 from app.kafka.following import Follower
@@ -30,6 +32,7 @@ from app.kafka.ports import (
     LogDirInfo,
     NewTopic,
     QuorumInfo,
+    Reassignment,
     ResourceType,
     TopicPartition,
 )
@@ -129,6 +132,7 @@ class KafkaClusterAdmin:
 
     def __init__(self, bootstrap_servers: str | Sequence[str], settings: ConnectionSettings | None = None) -> None:
         self._cluster = ClusterRequests(bootstrap_servers, settings)
+        self._acls = KafkaAcls(self._cluster)
         self._group_types: dict[str, GroupType] = {}
         self._configs_memo = AnswerMemo[dict[str, tuple[ConfigEntry, ...]]]()
         self._offsets_memo = AnswerMemo[dict[TopicPartition, FoundOffset]]()
@@ -139,6 +143,16 @@ class KafkaClusterAdmin:
 
     async def metadata(self) -> ClusterMetadata:
         return await self._cluster.metadata()
+
+    @property
+    def acls(self) -> AclAdmin:
+        return self._acls
+
+    async def topic_operations(self, topics: Sequence[str] | None = None) -> Mapping[str, tuple[AclOperation, ...]]:
+        return await descriptions.topic_operations(self._cluster, topics)
+
+    async def reassignments(self) -> tuple[Reassignment, ...]:
+        return await descriptions.list_reassignments(self._cluster)
 
     async def quorum(self) -> QuorumInfo | None:
         topic = RequestTopicData(topic_name="__cluster_metadata", partitions=[RequestPartitionData(partition_index=0)])
@@ -474,6 +488,9 @@ class KafkaClusterAdmin:
             raise_for(group.error_code, group.error_message)
             found[group.group_id] = answers.consumer_group(group, node_id)
         return found
+
+    async def describe_share_groups(self, group_ids: Sequence[str]) -> dict[str, GroupDescription]:
+        return await descriptions.describe_share_groups(self._cluster, group_ids)
 
     async def group_offsets(self, group_ids: Sequence[str]) -> dict[str, dict[TopicPartition, CommittedOffset]]:
         return await self._cluster.ask_coordinators(group_ids, self._group_offsets_at)

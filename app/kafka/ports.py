@@ -15,6 +15,8 @@ from typing import Protocol
 
 import msgspec
 
+from app.kafka.acls import AclAdmin, AclOperation
+
 EARLIEST = -2
 LATEST = -1
 MAX_TIMESTAMP = -3
@@ -273,6 +275,16 @@ class LogDirInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Reassignment:
+    """A partition on its way to other brokers (KIP-455); ids of brokers."""
+
+    partition: TopicPartition
+    replicas: tuple[int, ...]
+    adding_replicas: tuple[int, ...]
+    removing_replicas: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FetchedBatch:
     """Bytes of whole record batches of one partition, as the broker stores them (see broker.protocol.record_batch).
 
@@ -288,6 +300,17 @@ class FetchedBatch:
 
 class ClusterAdmin(Protocol):
     """Questions to and changes of one cluster. Any call may raise ClusterUnreachable or a broker.errors.KafkaError."""
+
+    @property
+    def acls(self) -> AclAdmin: ...
+    async def topic_operations(self, topics: Sequence[str] | None = None) -> Mapping[str, tuple[AclOperation, ...]]:
+        """What we may do with these topics, or with all; topics that are not there are left out (KIP-430)."""
+
+    async def reassignments(self) -> tuple[Reassignment, ...]:
+        """All that go on, by topic and partition."""
+
+    async def describe_share_groups(self, group_ids: Sequence[str]) -> dict[str, GroupDescription]:
+        """Groups that are no share groups come back with state DEAD (KIP-932)."""
 
     async def metadata(self) -> ClusterMetadata: ...
     async def quorum(self) -> QuorumInfo | None:

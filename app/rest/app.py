@@ -24,9 +24,37 @@ from app.rest.settings import RestSettings
 from app.rest.v2 import consumers as v2_consumers
 from app.rest.v2 import metadata as v2_metadata
 from app.rest.v2 import produce as v2_produce
-from app.rest.v3 import brokers, clusters, configs, consumer_groups, partitions, records, topics
+from app.rest.v3 import (
+    acls,
+    brokers,
+    clusters,
+    configs,
+    consumer_groups,
+    partitions,
+    reassignments,
+    records,
+    server_only,
+    share_groups,
+    topics,
+)
 
 log = logging.getLogger(__name__)
+
+V2_ROUTES = (v2_metadata.routes, v2_produce.routes, v2_consumers.routes)
+V3_ROUTES = (
+    clusters.routes,
+    brokers.routes,
+    topics.routes,
+    configs.routes,
+    partitions.routes,
+    reassignments.routes,
+    acls.routes,
+    consumer_groups.routes,
+    share_groups.routes,
+    records.routes,
+)
+
+OUR_ROUTES = (reads.routes, group_reads.routes)
 
 _METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
@@ -59,20 +87,7 @@ class RestProxy:
 
     def __init__(self, context: RestContext) -> None:
         self.context = context
-        self._router = Router(
-            v2_metadata.routes,
-            v2_produce.routes,
-            v2_consumers.routes,
-            clusters.routes,
-            brokers.routes,
-            topics.routes,
-            configs.routes,
-            partitions.routes,
-            consumer_groups.routes,
-            records.routes,
-            reads.routes,
-            group_reads.routes,
-        )
+        self._router = Router(*V2_ROUTES, *V3_ROUTES, *OUR_ROUTES, server_only.routes)
 
     async def stop(self) -> None:
         """Close all consumer instances; requests that come later find none."""

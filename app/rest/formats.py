@@ -71,6 +71,17 @@ def json_bytes(raw: msgspec.Raw) -> bytes | None:
     return None if data == b"null" else data
 
 
+def json_text(raw: msgspec.Raw) -> bytes | None:
+    """The same where the body was not made compact before it was decoded."""
+    data = bytes(raw)
+    if data == b"null":
+        return None
+    # Written out: a loop over the four costs more than decoding the record.
+    if b" " in data or b"\n" in data or b"\r" in data or b"\t" in data:
+        data = msgspec.json.format(data, indent=-1)
+    return data
+
+
 def _binary_record(record: ConsumedRecord) -> BinaryRecord:
     return BinaryRecord(record.topic, record.key, record.value, record.partition, record.offset)
 

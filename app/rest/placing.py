@@ -1,5 +1,6 @@
 """From records to appends: which partition each goes to, and one append per partition."""
 
+import asyncio
 from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -37,6 +38,11 @@ class Started:
 
     group: PartitionRecords
     offsets: Awaitable[Sequence[int]] | None
+
+    @property
+    def is_done(self) -> bool:
+        """True when outcome() is known not to wait."""
+        return self.offsets is None or (isinstance(self.offsets, asyncio.Future) and self.offsets.done())
 
     async def outcome(self) -> Appended:
         """Errors of the cluster are outcomes, not raised."""

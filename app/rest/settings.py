@@ -37,5 +37,11 @@ class RestSettings:
     produce_stream_duration_ms: int = 86_400_000
     """How long one v3 stream of records stays open; `streaming.connection.max.duration.ms`."""
 
+    produce_stream_idle_ms: int = 30_000
+    """How long a v3 stream of records may be silent before its first record, or inside of one; `idle.timeout.ms`."""
+
     produce_stream_pending_max: int = 64
     """Chunks of a stream whose receipts are not written yet; then no more of the request is read."""
+
+    produce_stream_pending_max_bytes: int = 4_194_304
+    """Keys and values of a stream whose receipts are not written yet; then no more of the request is read."""

@@ -9,7 +9,15 @@ from pathlib import Path
 import httpx
 import pytest
 
+from broker.protocol.messages.alter_partition_reassignments import (
+    AlterPartitionReassignmentsRequest,
+    AlterPartitionReassignmentsResponse,
+    ReassignablePartition,
+    ReassignableTopic,
+)
 from tests.conftest import Platform, RealKafka, start_platform, wait_until
+from tests.integration.broker.wire_client import WireClient
+from tests.integration.rest.record_run import RecordRun, read_values
 
 pytestmark = pytest.mark.java
 V2 = "application/vnd.kafka.v2+json"
@@ -59,7 +67,19 @@ def test_pages_show_the_cluster(attached: Platform) -> None:
     assert "attached" in str(page)
 
 
-def test_killed_broker_is_seen_with_its_partitions_within_15_s(three_brokers: RealKafka, tmp_path: Path) -> None:
+def move_partition(bootstrap_servers: str, topic: str, *, to: list[int]) -> None:
+    """Ask for other replicas of the topic's first partition."""
+    partition = ReassignablePartition(partition_index=0, replicas=to)
+    request = AlterPartitionReassignmentsRequest(topics=[ReassignableTopic(name=topic, partitions=[partition])])
+    with WireClient(bootstrap_servers.split(",")[0]) as wire:
+        answer = wire.ask(request, 0)
+    assert isinstance(answer, AlterPartitionReassignmentsResponse)
+    assert (answer.error_code, answer.responses[0].partitions[0].error_code) == (0, 0), answer
+
+
+def test_killed_broker_is_seen_within_15_s_and_takes_no_acknowledged_record_along(
+    three_brokers: RealKafka, tmp_path: Path
+) -> None:
     running = start_platform(
         tmp_path / "data",
         "--bootstrap-servers",
@@ -69,25 +89,45 @@ def test_killed_broker_is_seen_with_its_partitions_within_15_s(three_brokers: Re
     )
     try:
         cluster = httpx.get(f"{running.rest}/v3/clusters").json()["data"][0]["cluster_id"]
-        created = httpx.post(
-            f"{running.rest}/v3/clusters/{cluster}/topics",
-            json={"topic_name": "threefold", "partitions_count": 6, "replication_factor": 3},
-            timeout=30,
-        )
-        assert created.status_code == 201, created.text
+        topics = f"{running.rest}/v3/clusters/{cluster}/topics"
+        for wanted in (
+            {"topic_name": "threefold", "partitions_count": 6, "replication_factor": 3},
+            {"topic_name": "moving", "replicas_assignments": {"0": [1, 3]}},
+        ):
+            created = httpx.post(topics, json=wanted, timeout=30)
+            assert created.status_code == 201, created.text
         overview = f"{running.cluster_url}?format=json"
         wait_until(lambda: httpx.get(overview).json()["state"] == "healthy", timeout=40, what="a healthy start")
-        three_brokers.kill_broker(2)
-        killed_at = time.monotonic()
+        records = RecordRun(f"{running.rest}/v3/clusters/{cluster}", "threefold")
+        with records:
+            wait_until(lambda: len(records.acknowledged) > 200, what="a stream of records")
+            three_brokers.kill_broker(2)
+            killed_at = time.monotonic()
 
-        def findings() -> set[str]:
-            return {finding["id"] for finding in httpx.get(overview).json()["findings"]}
+            def findings() -> set[str]:
+                return {finding["id"] for finding in httpx.get(overview).json()["findings"]}
 
-        wait_until(lambda: {"missing_brokers", "under_replicated"} <= findings(), timeout=15, what="both findings")
-        assert time.monotonic() - killed_at < 15
+            wait_until(lambda: {"missing_brokers", "under_replicated"} <= findings(), timeout=15, what="both findings")
+            assert time.monotonic() - killed_at < 15
+            move_partition(three_brokers.bootstrap_servers, "moving", to=[2, 3])
+            acknowledged_by_then = len(records.acknowledged)
+            wait_until(
+                lambda: len(records.acknowledged) > acknowledged_by_then + 200, timeout=40, what="records after it"
+            )
+            # It waits for the dead broker, so it can be seen.
+            (moving,) = httpx.get(f"{topics}/-/partitions/-/reassignment").json()["data"]
+            assert httpx.get(moving["metadata"]["self"]).json() == moving
+            assert (moving["topic_name"], moving["adding_replicas"], moving["removing_replicas"]) == (
+                "moving",
+                [2],
+                [1],
+            )
         page = httpx.get(running.cluster_url).text
         assert "Broker 2" in page
         three_brokers.start_broker(2)
         wait_until(lambda: not findings(), timeout=60, what="a healthy cluster again")
+        stored = read_values(three_brokers.bootstrap_servers, "threefold", partitions=6)
+        lost = {number: where for number, where in records.acknowledged.items() if stored.get(where) != number}
+        assert lost == {}
     finally:
         assert running.stop() == 0

@@ -171,7 +171,7 @@ def _group_resource(cluster: Place, cluster_id: str, group: GroupDescription) ->
         consumer_group_id=group.group_id,
         is_simple=group.is_simple,
         partition_assignor=group.assignor,
-        state=_upper_snake(group.state),
+        state=state_word(group.state),
         type=group.group_type.upper() if group.group_type in _SHOWN_TYPES else "UNKNOWN",
         is_mixed_consumer_group=False,
         coordinator=cluster.related("brokers", group.coordinator_id),
@@ -253,6 +253,6 @@ def _partition_place(parent: Place, collection: str, kind: str, partition: Topic
     return parent.child(collection, kind, partition.topic).child("partitions", "partition", partition.partition)
 
 
-def _upper_snake(state: GroupState) -> str:
+def state_word(state: GroupState) -> str:
     """PreparingRebalance → PREPARING_REBALANCE."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", state).upper()

@@ -1,11 +1,21 @@
 """Cut a byte stream into the JSON objects that stand in it one after the other, without separators or with blanks.
 
-Only strings and brackets are looked at, by regular expression; whether an object is JSON is for its decoder to say.
+JsonObjects looks only at strings and brackets, by regular expression; whether an object is JSON is for its decoder to
+say. DecodedObjects goes around it where it can: msgspec decodes many objects in one call, a twentieth of the cost.
 """
 
 import re
+from collections.abc import Sequence
+from typing import Generic, TypeVar
 
+import msgspec
+
+from app.http.json_body import compact, decode
 from app.rest.errors import BadRequest, MalformedJson
+
+T = TypeVar("T")
+
+TAIL_BYTES_MAX = 16_384  # of an object that has only begun; a longer one is the scanner's, which also limits it
 
 # A string with its closing quote, as far as it is here; or a bracket. Possessive: no backtracking on long strings.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+("?)|[][{}]', re.DOTALL)
@@ -28,16 +38,21 @@ class JsonObjects:
         self._depth = 0
         self._is_in_string = False
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """Take what arrived; return every object that is now whole."""
+    @property
+    def is_inside(self) -> bool:
+        """True while an object has begun and is not whole."""
+        return bool(self._buffer)
+
+    def feed(self, data: bytes, *, only_first: bool = False) -> list[bytes]:
+        """Take what arrived; return every object that is now whole, or the first of them (see take_rest)."""
         if self.error is not None:
             return []
         self._buffer += data
         objects: list[bytes] = []
-        end = self._scan(objects)
+        end = self._scan(objects, only_first)
         del self._buffer[:end]
         self._scanned -= end
-        if len(self._buffer) > self._object_bytes_max and self.error is None:
+        if self._depth and len(self._buffer) > self._object_bytes_max and self.error is None:
             self.error = BadRequest(f"A record is larger than {self._object_bytes_max} bytes")
         return objects
 
@@ -46,7 +61,14 @@ class JsonObjects:
         if self._buffer and self.error is None:
             self.error = MalformedJson("Malformed JSON: the request ends inside of a record")
 
-    def _scan(self, objects: list[bytes]) -> int:
+    def take_rest(self) -> bytes:
+        """What came after the first object and was not looked at."""
+        rest = bytes(self._buffer)
+        self._buffer.clear()
+        self._scanned = 0
+        return rest
+
+    def _scan(self, objects: list[bytes], only_first: bool) -> int:
         """Look at what was not looked at yet; returns the end of the last whole object."""
         buffer, start, depth = self._buffer, 0, self._depth
         at = self._finish_string() if self._is_in_string else self._scanned
@@ -74,6 +96,9 @@ class JsonObjects:
                 if depth == 0:
                     objects.append(bytes(buffer[start:at]))
                     start = at
+                    if only_first:
+                        self._depth, self._scanned = 0, at
+                        return at
         else:
             at = len(buffer)
         self._depth, self._scanned = depth, at
@@ -91,3 +116,79 @@ class JsonObjects:
         self._is_in_string = not rest[1]
         self._scanned = rest.end()
         return self._scanned
+
+
+class DecodedObjects(Generic[T]):
+    """A reader of concatenated JSON objects that also decodes them; what is wrong with one stands in its place.
+
+    error is set when nothing more can be read: something is no JSON, or too large.
+    """
+
+    def __init__(self, decoder: msgspec.json.Decoder[T], object_bytes_max: int) -> None:
+        self.error: BadRequest | None = None
+        self._decoder = decoder
+        self._objects = JsonObjects(object_bytes_max)
+        self._tail = b""  # the beginning of an object that nobody has looked at yet
+
+    @property
+    def is_inside(self) -> bool:
+        """True while an object has begun and is not whole."""
+        return bool(self._tail) or self._objects.is_inside
+
+    def feed(self, data: bytes) -> list[T | BadRequest]:
+        """Take what arrived; return every object that is now whole. Each byte is looked at a few times at most."""
+        if self.error is not None:
+            return []
+        found: list[T | BadRequest] = []
+        if self._objects.is_inside:  # only the scanner knows where in the object it is
+            found += self._decode_each(self._objects.feed(data, only_first=True))
+            if not found or self.error is not None:
+                return found
+            data = self._objects.take_rest()
+        data = self._tail + data
+        end = _end_of_objects(data)
+        whole = data[:end]
+        decoded = self._decode_all(whole) if end else None
+        if decoded is None:
+            self._tail = b""
+            return found + self._decode_each(self._objects.feed(data))
+        self._tail = data[end:]
+        if len(self._tail) > TAIL_BYTES_MAX:
+            self._decode_each(self._objects.feed(self._tail))
+            self._tail = b""
+        return found + decoded
+
+    def finish(self) -> None:
+        """The stream has ended; sets error when it did so inside an object."""
+        self._objects.feed(self._tail)
+        self._objects.finish()
+        self.error = self.error or self._objects.error
+
+    def _decode_all(self, whole: bytes) -> list[T | BadRequest] | None:
+        """None when these are not all good objects: which one is not must be found one by one."""
+        try:
+            if not whole.isascii():
+                whole.decode()
+            return [*self._decoder.decode_lines(whole)]
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+
+    def _decode_each(self, texts: Sequence[bytes]) -> list[T | BadRequest]:
+        decoded: list[T | BadRequest] = []
+        for text in texts:
+            try:
+                decoded.append(decode(self._decoder, compact(text)))
+            except MalformedJson as error:
+                self.error = error
+                return decoded
+            except BadRequest as error:
+                decoded.append(error)
+        self.error = self._objects.error
+        return decoded
+
+
+def _end_of_objects(data: bytes) -> int:
+    """Where the last whole object may end; whether it does, its decoder knows."""
+    if data.rstrip(_BLANKS).endswith(b"}"):
+        return len(data)
+    return max(data.rfind(b"}{"), data.rfind(b"}\n"), data.rfind(b"}\r")) + 1

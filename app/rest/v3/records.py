@@ -7,17 +7,16 @@ Receipts come in the order of the records. An error of one record is its receipt
 import asyncio
 import binascii
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, UnsetType
-from starlette.types import Send
 
-from app.http.json_body import compact, decode, encode, read_utf8, to_utf8
+from app.http.json_body import charset_of, compact, decode, encode, read_utf8
 from app.kafka.ports import ClusterUnreachable, RecordToSend
 from app.rest.context import RestContext
 from app.rest.errors import (
@@ -26,27 +25,22 @@ from app.rest.errors import (
     InvalidPayload,
     InvalidProduceBatch,
     InvalidRecordData,
-    MalformedJson,
     RequestTimeout,
     RestError,
     SerializationFailed,
     Unprocessable,
     translate,
 )
-from app.rest.formats import NULL, json_bytes, no_registry
-from app.rest.http import ClientDisconnected, Request, Response
+from app.rest.formats import NULL, json_bytes, json_text, no_registry
+from app.rest.http import Request, Response
 from app.rest.placing import Appended, Placement, Started, partition_count
-from app.rest.v3.json_stream import JsonObjects
+from app.rest.v3.record_stream import RecordStream
 from app.rest.v3.resources import find_cluster, v3_routes
 from broker.errors import KafkaError
 
 routes = v3_routes("/v3/clusters/{cluster_id}/topics/{topic}")
 
-T = TypeVar("T")
-
-RECEIPT_END = b"\r\n"
-STREAM_TOO_LONG = "Streaming connection open for longer than allowed"
-CHUNK_RECORDS_MAX = 200  # of one piece of the body; then the loop gets its turn
+RECORD_OVERHEAD_BYTES = 40  # about what a record weighs besides its key and value
 _ENTRY_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _TYPES_OF_REGISTRY = ("AVRO", "JSONSCHEMA", "PROTOBUF")
 
@@ -56,7 +50,7 @@ class _Header(msgspec.Struct):
     value: bytes | None = None
 
 
-class _Data(msgspec.Struct):
+class _Data(msgspec.Struct, gc=False):
     """A key or value; with anything but type and data it needs the Schema Registry."""
 
     type: str | None = None
@@ -68,7 +62,7 @@ class _Data(msgspec.Struct):
     schema: str | None = None
 
 
-class _Record(msgspec.Struct):
+class _Record(msgspec.Struct, gc=False):
     partition_id: int | None = None
     headers: list[_Header] | None = None
     key: _Data | None = None
@@ -89,7 +83,7 @@ class _DataReceipt(msgspec.Struct):
     size: int
 
 
-class _Receipt(msgspec.Struct, omit_defaults=True):
+class _Receipt(msgspec.Struct, omit_defaults=True, gc=False):
     error_code: int
     cluster_id: str
     topic_name: str
@@ -114,14 +108,19 @@ _string_decoder = msgspec.json.Decoder(str)
 
 
 @routes.on("POST", "/records")
-async def produce_stream(request: Request, cluster_id: str, topic: str) -> "RecordStream":
+async def produce_stream(request: Request, cluster_id: str, topic: str) -> RecordStream[_Record]:
     """Any number of records, one JSON object each; a receipt per record while the request goes on."""
     await find_cluster(request, cluster_id)
+    charset_of(request.headers)
     target = _Target(request.context, cluster_id, topic)
     chunks = request.chunks()
-    async for first in chunks:
-        if first.strip():
-            return RecordStream(target, first, chunks)
+    try:
+        async with asyncio.timeout(request.context.settings.produce_stream_idle_ms / 1000):
+            async for first in chunks:
+                if first.strip():
+                    return RecordStream(target, _record_decoder, first, chunks)
+    except TimeoutError:
+        raise RequestTimeout("No record arrived in time") from None
     raise InvalidPayload
 
 
@@ -134,7 +133,7 @@ async def produce_batch(request: Request, cluster_id: str, topic: str) -> Respon
         raise InvalidPayload
     entries = decode(_batch_decoder, compact(body)).entries
     ids = _entry_ids(entries, request.context.settings.produce_batch_entries_max)
-    chunk = await _Target(request.context, cluster_id, topic).start([bytes(entry) for entry in entries or ()])
+    chunk = await _Target(request.context, cluster_id, topic).start([_decoded(entry) for entry in entries or ()])
     successes: list[_Receipt] = []
     failures: list[_Failure] = []
     for entry_id, receipt in zip(ids, await chunk.receipts(), strict=True):
@@ -165,76 +164,17 @@ def _entry_ids(entries: Sequence[msgspec.Raw] | None, entries_max: int) -> list[
     return ids
 
 
-# --- the stream ----------------------------------------------------------------------------------------------------
+def _decoded(entry: msgspec.Raw) -> "_Record | BadRequest":
+    try:
+        return decode(_record_decoder, entry)
+    except BadRequest as error:
+        return error
 
 
-class RecordStream:
-    """The answer to a stream of records: reads the rest of the request while it writes receipts.
-
-    Reading waits while produce_stream_pending_max chunks have no receipts yet, so a client that sends faster than
-    Kafka takes, or never reads, costs no growing memory.
-    """
-
-    def __init__(self, target: "_Target", first: bytes, rest: AsyncIterator[bytes]) -> None:
-        self._target = target
-        self._first = first
-        self._rest = rest
-        settings = target.context.settings
-        self._objects = JsonObjects(settings.request_max_bytes)
-        self._deadline_ms = target.context.clock.monotonic_ms() + settings.produce_stream_duration_ms
-        self._chunks: asyncio.Queue[_Chunk | None] = asyncio.Queue(settings.produce_stream_pending_max)
-
-    async def send_to(self, send: Send, request: Request) -> None:
-        headers = [(b"content-type", request.media_type.encode())]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._read(request))
-            while (chunk := await self._chunks.get()) is not None:
-                receipts = [encode(receipt) + RECEIPT_END for receipt in await chunk.receipts()]
-                await send({"type": "http.response.body", "body": b"".join(receipts), "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
-
-    async def _read(self, request: Request) -> None:
-        """Start a chunk for all that arrives, until the request ends or cannot be read on."""
-        try:
-            is_open = await self._take(to_utf8(self._first, request.headers))
-            while is_open and (data := await anext(self._rest, None)) is not None:
-                is_open = await self._take(to_utf8(data, request.headers))
-            if is_open:
-                self._objects.finish()
-                await self._report(self._objects.error)
-        except ClientDisconnected:
-            pass
-        except RestError as error:  # the body's encoding is broken
-            await self._report(error)
-        await self._chunks.put(None)
-
-    async def _take(self, data: bytes) -> bool:
-        """Start the records that data completes; False when nothing after them can be read."""
-        objects = self._objects.feed(data)
-        if objects and self._is_over_time:
-            await self._chunks.put(_Chunk.failed(RequestTimeout(STREAM_TOO_LONG), count=len(objects)))
-            return False
-        for at in range(0, len(objects), CHUNK_RECORDS_MAX):
-            chunk = await self._target.start(objects[at : at + CHUNK_RECORDS_MAX])
-            await self._chunks.put(chunk)
-            if chunk.is_malformed:
-                return False
-            await asyncio.sleep(0)
-        await self._report(self._objects.error)
-        return self._objects.error is None
-
-    async def _report(self, error: RestError | None) -> None:
-        if error is not None:
-            await self._chunks.put(_Chunk.failed(error, count=1))
-
-    @property
-    def _is_over_time(self) -> bool:
-        return self._target.context.clock.monotonic_ms() >= self._deadline_ms
+# --- receipts ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _Accepted:
+class _Accepted(msgspec.Struct, gc=False):
     """A record on its way, with what its receipt will say of it."""
 
     record: RecordToSend
@@ -246,32 +186,45 @@ class _Accepted:
 class _Chunk:
     """Records that arrived together: failures known at once, and appends that go on. order: one entry per record."""
 
-    target: "_Target | None"
+    target: "_Target"
     order: list[_Accepted | _Failure]
     accepted: list[_Accepted]
     started: list[Started]
-    is_malformed: bool = False
+    size_bytes: int
+    _receipts: list[_Receipt | _Failure] | None = None
 
-    @classmethod
-    def failed(cls, error: Exception, *, count: int) -> "_Chunk":
-        return cls(None, [_failure(error) for _ in range(count)], [], [])
+    @property
+    def is_done(self) -> bool:
+        return self._receipts is not None or all(append.is_done for append in self.started)
 
     async def receipts(self) -> list[_Receipt | _Failure]:
         """One per record, in order, when all are known."""
-        if self.target is None:
-            return [one for one in self.order if isinstance(one, _Failure)]
-        target = self.target
-        outcomes: list[Appended] = [await append.outcome() for append in self.started]
-        told: dict[int, _Receipt | _Failure] = {}
+        if self._receipts is None:
+            outcomes = [await append.outcome() for append in self.started]
+            self._receipts = self._one_partition(outcomes) or self._in_order(outcomes)
+        return self._receipts
+
+    def _one_partition(self, outcomes: Sequence[Appended]) -> list[_Receipt | _Failure] | None:
+        """The receipts where all went well and to one partition, which is nearly always; else None."""
+        if len(outcomes) != 1 or outcomes[0].error is not None or len(self.order) != len(self.accepted):
+            return None
+        receipt, partition = self.target.receipt, outcomes[0].partition
+        return [
+            receipt(accepted, partition, offset)
+            for accepted, offset in zip(self.accepted, outcomes[0].offsets, strict=True)
+        ]
+
+    def _in_order(self, outcomes: Sequence[Appended]) -> list[_Receipt | _Failure]:
+        told: list[_Receipt | _Failure | None] = [None] * len(self.accepted)
         for outcome in outcomes:
             for position, index in enumerate(outcome.indexes):
-                accepted = self.accepted[index]
-                told[id(accepted)] = (
-                    target.receipt(accepted, outcome.partition, outcome.offsets[position])
+                told[index] = (
+                    self.target.receipt(self.accepted[index], outcome.partition, outcome.offsets[position])
                     if outcome.error is None
                     else _failure(outcome.error)
                 )
-        return [one if isinstance(one, _Failure) else told[id(one)] for one in self.order]
+        of_accepted = iter(one for one in told if one is not None)
+        return [one if isinstance(one, _Failure) else next(of_accepted) for one in self.order]
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,40 +235,42 @@ class _Target:
     cluster_id: str
     topic: str
 
-    async def start(self, objects: Sequence[bytes]) -> _Chunk:
-        """Hand the records of some JSON objects to the producer. Nothing after malformed JSON is looked at."""
+    async def start(self, records: Sequence[_Record | BadRequest]) -> _Chunk:
+        """Hand records to the producer; those that were no records fail with what was wrong."""
         order: list[_Accepted | _Failure] = []
         accepted: list[_Accepted] = []
         wishes: list[int | None] = []
-        is_malformed = False
         now_ms = self.context.clock.now_ms()
-        for text in objects:
+        for record in records:
             try:
-                one, wish = _accept(decode(_record_decoder, compact(text)), now_ms)
-            except MalformedJson as error:
-                order.append(_failure(error))
-                is_malformed = True
-                break
+                if isinstance(record, BadRequest):
+                    raise record
+                one, wish = _accept(record, now_ms)
             except RestError as error:
                 order.append(_failure(error))
                 continue
             order.append(one)
             accepted.append(one)
             wishes.append(wish)
+        size_bytes = sum([_size_bytes(one.record) for one in accepted])
         if not accepted:
-            return _Chunk(self, order, [], [], is_malformed)
+            return _Chunk(self, order, [], [], size_bytes)
         try:
             count = await partition_count(self.context.producer, self.topic)
         except (RestError, KafkaError, ClusterUnreachable) as error:
             told: list[_Accepted | _Failure] = [one if isinstance(one, _Failure) else _failure(error) for one in order]
-            return _Chunk(self, told, [], [], is_malformed)
+            return _Chunk(self, told, [], [], size_bytes)
         placement = Placement(self.context.producer, self.context.sticky_partitions, self.topic, count)
         started = placement.start(
             [one.record for one in accepted],
             None if wishes.count(None) == len(wishes) else wishes,
-            size_bytes=sum(len(text) for text in objects),
+            size_bytes=size_bytes,
         )
-        return _Chunk(self, order, accepted, started, is_malformed)
+        return _Chunk(self, order, accepted, started, size_bytes)
+
+    def failed(self, error: RestError, *, count: int) -> _Chunk:
+        """Receipts of that many records that cannot be taken."""
+        return _Chunk(self, [_failure(error) for _ in range(count)], [], [], 0)
 
     def receipt(self, accepted: _Accepted, partition: int, offset: int) -> _Receipt:
         record = accepted.record
@@ -339,13 +294,13 @@ def _failure(error: Exception) -> _Failure:
     return _Failure(told.error_code, told.message)
 
 
+@lru_cache(256)
 def iso_time(timestamp_ms: int) -> str:
     """2026-11-23T07:30:00.123Z"""
     seconds, millis = divmod(timestamp_ms, 1000)
     return f"{_iso_second(seconds)}.{millis:03}Z" if millis else f"{_iso_second(seconds)}Z"
 
 
-@lru_cache(16)
 def _iso_second(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
@@ -370,6 +325,10 @@ def _timestamp_ms(timestamp: datetime) -> int:
     return timestamp_ms
 
 
+def _size_bytes(record: RecordToSend) -> int:
+    return RECORD_OVERHEAD_BYTES + len(record.key or b"") + len(record.value or b"")
+
+
 def _type_of(data: _Data | None) -> str | None:
     return None if data is None or data.type is None else data.type.upper()
 
@@ -383,7 +342,7 @@ def _data_bytes(data: _Data | None) -> bytes | None:
     if data.schema is not None or data.schema_id is not None or data.schema_version is not None:
         raise SerializationFailed("A schema needs a Schema Registry, and none is configured")
     if name == "JSON":
-        return json_bytes(data.data)
+        return json_text(data.data)
     text = json_bytes(data.data)
     if name in ("BINARY", "STRING"):
         return None if text is None else _string_bytes(text, name)

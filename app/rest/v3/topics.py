@@ -1,16 +1,21 @@
 """`/v3/clusters/{cluster_id}/topics`: list, create, describe, add partitions, delete."""
 
+from collections.abc import Mapping, Sequence
+
 import msgspec
 
 from app.http.json_body import answer, decode, no_content, read_utf8
+from app.kafka.acls import AclOperation
 from app.kafka.ports import ClusterMetadata, NewTopic, TopicInfo
 from app.rest.access.checks import require, visible
 from app.rest.access.rules import Kind, Operation
-from app.rest.errors import NotFound, Unprocessable
+from app.rest.errors import BadRequest, NotFound, Unprocessable
 from app.rest.http import Request, Response
 from app.rest.v3.resources import Place, Resource, answer_list, find_cluster, resource, v3_routes
 
 routes = v3_routes("/v3/clusters/{cluster_id}/topics")
+
+_OPERATIONS_PARAMETERS = ("include_authorized_operations", "includeAuthorizedOperations")  # the original has both
 
 
 class _Config(msgspec.Struct):
@@ -39,8 +44,11 @@ _update_decoder = msgspec.json.Decoder(_UpdateRequest)
 async def list_topics(request: Request, cluster_id: str) -> Response:
     cluster = await find_cluster(request, cluster_id)
     metadata = await request.context.admin.metadata()
-    names = visible(request, Kind.TOPIC, sorted(metadata.topics))
-    topics = [_describe(cluster, cluster_id, metadata.topics[name]) for name in names]
+    operations = await _operations(request, None)
+    topics = [
+        _describe(cluster, cluster_id, metadata.topics[name], operations.get(name, ()))
+        for name in visible(request, Kind.TOPIC, sorted(metadata.topics))
+    ]
     return answer_list(request, "KafkaTopic", f"{cluster.url}/topics", topics)
 
 
@@ -72,7 +80,8 @@ async def create_topic(request: Request, cluster_id: str) -> Response:
 async def get_topic(request: Request, cluster_id: str, name: str) -> Response:
     cluster = await find_cluster(request, cluster_id)
     topic = find_topic(await request.context.admin.metadata(), name)
-    return answer(request, _describe(cluster, cluster_id, topic))
+    operations = await _operations(request, [name])
+    return answer(request, _describe(cluster, cluster_id, topic, operations.get(name, ())))
 
 
 @routes.on("PATCH", "/{topic}")
@@ -100,6 +109,17 @@ def find_topic(metadata: ClusterMetadata, name: str) -> TopicInfo:
     if topic is None:
         raise NotFound
     return topic
+
+
+async def _operations(request: Request, names: Sequence[str] | None) -> Mapping[str, Sequence[AclOperation]]:
+    """What the cluster lets us do with topics; only those who ask for it are told, as it costs a request of its own."""
+    for parameter in _OPERATIONS_PARAMETERS:
+        asked = request.query.get(parameter, "false").lower()
+        if asked not in ("true", "false"):
+            raise BadRequest(f"{parameter} is {asked!r}, not true or false")
+        if asked == "true":
+            return await request.context.admin.topic_operations(names)
+    return {}
 
 
 async def _required_body(request: Request) -> bytes:
@@ -133,7 +153,14 @@ def _place(cluster: Place, name: str) -> Place:
     return cluster.child("topics", "topic", name)
 
 
-def _describe(cluster: Place, cluster_id: str, topic: TopicInfo, *, partitions_count: int | None = None) -> Resource:
+def _describe(
+    cluster: Place,
+    cluster_id: str,
+    topic: TopicInfo,
+    operations: Sequence[AclOperation] = (),
+    *,
+    partitions_count: int | None = None,
+) -> Resource:
     return _topic_resource(
         cluster,
         cluster_id,
@@ -142,11 +169,19 @@ def _describe(cluster: Place, cluster_id: str, topic: TopicInfo, *, partitions_c
         replication_factor=topic.replication_factor,
         # Just after a change, Metadata may still tell the old number.
         partitions_count=len(topic.partitions) if partitions_count is None else partitions_count,
+        operations=operations,
     )
 
 
 def _topic_resource(
-    cluster: Place, cluster_id: str, name: str, *, is_internal: bool, replication_factor: int, partitions_count: int
+    cluster: Place,
+    cluster_id: str,
+    name: str,
+    *,
+    is_internal: bool,
+    replication_factor: int,
+    partitions_count: int,
+    operations: Sequence[AclOperation] = (),
 ) -> Resource:
     place = _place(cluster, name)
     return resource(
@@ -160,5 +195,5 @@ def _topic_resource(
         partitions=place.related("partitions"),
         configs=place.related("configs"),
         partition_reassignments=place.related("partitions", "-", "reassignment"),
-        authorized_operations=[],
+        authorized_operations=[operation.name for operation in operations],
     )

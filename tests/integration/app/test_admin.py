@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import aiokafka
 import pytest
 
+from app.kafka.acls import AclOperation
 from app.kafka.admin import KafkaClusterAdmin
 from app.kafka.connection import ConnectionSettings
 from app.kafka.ports import (
@@ -130,6 +131,26 @@ async def test_partitions_are_added_never_taken(cluster, name):
     assert len((await cluster.admin.metadata()).topics[name].partitions) == 4
     with pytest.raises(InvalidPartitions):
         await cluster.admin.create_partitions(name, total_count=3)
+
+
+async def test_what_one_may_do_with_a_topic_is_told(cluster, name):
+    await cluster.topic(name)
+    operations = await cluster.admin.topic_operations([name, f"{name}-not-there"])
+    assert list(operations) == [name]
+    assert {AclOperation.READ, AclOperation.DESCRIBE} <= set(operations[name])
+    assert name in await cluster.admin.topic_operations()
+
+
+async def test_on_one_broker_nothing_is_reassigned(cluster, name):
+    await cluster.topic(name)
+    assert await cluster.admin.reassignments() == ()
+
+
+async def test_a_group_that_is_no_share_group_is_a_dead_one(cluster, name):
+    partition = await cluster.topic(name)
+    await cluster.admin.commit_offsets(name, {partition: CommittedOffset(0)})
+    found = await cluster.admin.describe_share_groups([name, f"{name}-not-there"])
+    assert [group.state for group in found.values()] == [GroupState.DEAD, GroupState.DEAD]
 
 
 async def test_asking_never_creates(cluster, name):

@@ -100,6 +100,15 @@ def test_a_rest_consumers_lag_is_told(proxy: RunningProxy, topic: str, group: st
     wait_until(lambda: proxy.http.get(url).json()["state"] == "EMPTY")
 
 
+def test_a_cluster_without_an_authorizer_has_no_acls(proxy: RunningProxy) -> None:
+    url = f"{proxy.cluster_url()}/acls"
+    acl = {"resource_type": "TOPIC", "resource_name": "t", "pattern_type": "LITERAL", "principal": "User:a"}
+    acl |= {"host": "*", "operation": "READ", "permission": "ALLOW"}
+    query = "resource_type=any&pattern_type=any&operation=any&permission=any"
+    for answer in (proxy.http.get(url), proxy.http.post(url, json=acl), proxy.http.delete(f"{url}?{query}")):
+        assert (answer.status_code, answer.json()["error_code"]) == (400, 40002)
+
+
 # --- the stream, over a socket -------------------------------------------------------------------------------------
 
 

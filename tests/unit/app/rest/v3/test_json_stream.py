@@ -1,11 +1,12 @@
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.rest.errors import MalformedJson
-from app.rest.v3.json_stream import JsonObjects
+from app.rest.errors import BadRequest, MalformedJson
+from app.rest.v3.json_stream import DecodedObjects, JsonObjects
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
@@ -82,3 +83,60 @@ def test_a_long_string_in_many_pieces_is_scanned_once() -> None:
         assert len(reader._buffer) - reader._scanned <= 1
     assert reader.feed(b'"}') == []
     assert len(reader.feed(b'"}')) == 1
+
+
+# --- decoded at once -----------------------------------------------------------------------------------------------
+
+
+class Counted(msgspec.Struct):
+    """An object that may be of the wrong kind: `n` must be a number."""
+
+    n: int = 0
+    data: msgspec.Raw = msgspec.Raw(b"")
+
+
+COUNTED = st.fixed_dictionaries(
+    {"n": st.integers(0, 9) | st.just("wrong"), "data": st.sampled_from(["}{", '}\n{"', "ä", "\\", {"a": [{}]}])}
+)
+
+
+@given(
+    objects=st.lists(COUNTED, max_size=8),
+    separator=st.sampled_from([b"", b"\n", b"\r\n"]),
+    indent=st.sampled_from([None, 1]),
+    cuts=st.lists(st.integers(1, 60), min_size=1),
+)
+def test_any_split_of_the_stream_is_decoded_alike(
+    objects: list[dict[str, object]], separator: bytes, indent: int | None, cuts: list[int]
+) -> None:
+    stream = b"".join(json.dumps(one, indent=indent, ensure_ascii=False).encode() + separator for one in objects)
+    reader: DecodedObjects[Counted] = DecodedObjects(msgspec.json.Decoder(Counted), 10_000)
+    found: list[Counted | BadRequest] = []
+    at = turn = 0
+    while at < len(stream):
+        found += reader.feed(stream[at : at + cuts[turn % len(cuts)]])
+        at += cuts[turn % len(cuts)]
+        turn += 1
+    reader.finish()
+    assert reader.error is None
+    told = ["wrong" if isinstance(one, BadRequest) else (one.n, json.loads(bytes(one.data))) for one in found]
+    assert told == ["wrong" if one["n"] == "wrong" else (one["n"], one["data"]) for one in objects]
+
+
+@pytest.mark.parametrize(
+    "broken", [b'{"n":1}}', b'{"n":1}nonsense', b'{"n":1}[]', b'{"n":1}{"n":}', b'{"n":1}{"n":\xff}']
+)
+def test_nothing_after_malformed_json_is_decoded(broken: bytes) -> None:
+    reader: DecodedObjects[Counted] = DecodedObjects(msgspec.json.Decoder(Counted), 10_000)
+    (first,) = reader.feed(broken)
+    assert isinstance(first, Counted)
+    assert isinstance(reader.error, MalformedJson)
+    assert reader.feed(b"{}") == []
+
+
+def test_a_record_in_small_pieces_is_not_looked_at_over_and_over() -> None:
+    reader: DecodedObjects[Counted] = DecodedObjects(msgspec.json.Decoder(Counted), 1 << 20)
+    text = b'{"data":"%b"}' % (b"}{" * 200_000)
+    pieces = [text[at : at + 64] for at in range(0, len(text), 64)]
+    found = [one for piece in pieces for one in reader.feed(piece)]
+    assert [len(bytes(one.data)) for one in found if isinstance(one, Counted)] == [400_002]
