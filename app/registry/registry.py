@@ -39,6 +39,7 @@ from app.registry.schema import ParsedSchema, Reference, SchemaType
 from app.registry.scopes import Mode, effective_config, effective_mode
 from app.registry.settings import RegistrySettings
 from app.registry.store import SchemasTopic
+from app.registry.verdict import Verdict
 from app.registry.view import Content, Version, View
 
 LATEST = -1
@@ -221,6 +222,10 @@ class SchemaRegistry:
         parsed = await self._parse(subject, schema, validate_new=False, normalize=normalize)
         return await self._find(subject, parsed, deleted=deleted)
 
+    async def read(self, subject: str, schema: NewSchema) -> ParsedSchema:
+        """A schema as a registration under the subject would read it, and nothing more."""
+        return await self._parse(self.core.subject(subject), schema, validate_new=True, normalize=False)
+
     # --- compatibility ---------------------------------------------------------------------------------------------
 
     async def incompatibilities(
@@ -230,6 +235,13 @@ class SchemaRegistry:
 
         Raises VersionNotFound for a number that is not there; there is no LATEST of an empty subject to disagree with.
         """
+        verdict = await self.verdict(subject, schema, number, normalize=normalize)
+        return [] if verdict is None else verdict.messages()
+
+    async def verdict(
+        self, subject: str, schema: NewSchema, number: int | None = None, *, normalize: bool = False
+    ) -> Verdict | None:
+        """As incompatibilities, with every reason by itself; None: nothing speaks against it."""
         subject = self.core.subject(subject)
         if number is None:
             previous = self.view.live(subject)
@@ -240,13 +252,13 @@ class SchemaRegistry:
             previous = [] if found is None else [found]
         normalize = normalize or bool(self.core.config(subject).normalize)
         parsed = await self._parse(subject, schema, validate_new=True, normalize=normalize)
-        return await self._incompatibilities(subject, parsed, previous)
+        return await self._verdict(subject, parsed, previous)
 
-    async def _incompatibilities(self, subject: str, new: ParsedSchema, previous: Sequence[Version]) -> list[str]:
+    async def _verdict(self, subject: str, new: ParsedSchema, previous: Sequence[Version]) -> Verdict | None:
         config = self.core.config(subject)
         level = CompatibilityLevel(config.compatibility_level or CompatibilityLevel.BACKWARD)
         if level is CompatibilityLevel.NONE:
-            return []
+            return None
         group = config.compatibility_group
         if group:
             previous = [
@@ -259,18 +271,13 @@ class SchemaRegistry:
         older = [await self.core.parse_stored(one) for one in previous]
         chars = len(new.canonical) + sum(len(one.canonical) for one in older)
 
-        def judge() -> list[str]:
+        def judge() -> Verdict | None:
             if not check(level, new, older, policy=policy):
-                return []
+                return None
             for one, parsed in zip(reversed(previous), reversed(older), strict=True):
                 if found := check(level, new, [parsed], policy=policy):
-                    return [
-                        *map(str, found),
-                        f"{{oldSchemaVersion: {one.version}}}",
-                        f"{{oldSchema: '{parsed.canonical}'}}",
-                        f"{{validateFields: '{str(bool(config.validate_fields)).lower()}', compatibility: '{level}'}}",
-                    ]
-            return []
+                    return Verdict(level, one.version, parsed.canonical, tuple(found), bool(config.validate_fields))
+            return None
 
         return await self.core.parser.off_loop(judge, chars)
 
@@ -320,9 +327,9 @@ class SchemaRegistry:
                 if found is not None and schema.id in (None, found.id):
                     return found
             if mode is not Mode.IMPORT:
-                reasons = await self._incompatibilities(subject, parsed, self.view.live(subject))
-                if reasons:
-                    raise IncompatibleSchema(subject, "[" + ", ".join(reasons) + "]")
+                verdict = await self._verdict(subject, parsed, self.view.live(subject))
+                if verdict is not None:
+                    raise IncompatibleSchema(subject, "[" + ", ".join(verdict.messages()) + "]")
             return await self._write(subject, schema, parsed, mode)
 
     def _check_mode(self, subject: str, schema: NewSchema) -> Mode:
