@@ -56,7 +56,9 @@ class RegistryChanges:
         """Level None: the scope has none of its own any more; its other settings stay."""
         config = self._service.store.view.configs.get(scope)
         alone = config is None or all(
-            getattr(config, name) is None for name in config.__struct_fields__ if name not in ("compatibility_level", "subject")
+            getattr(config, name) is None
+            for name in config.__struct_fields__
+            if name not in ("compatibility_level", "subject")
         )
         async with self._service.writer.writing() as leader:
             if leader is None and level is None and alone:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter, Response
 
+from app.control_center import words
 from app.control_center.schemas.diff import Diff, compare
 from app.control_center.schemas.head import Found, SubjectHead, build_head, find_subject
 from app.control_center.schemas.layout import lay_out
@@ -26,7 +27,7 @@ class ComparisonPage:
     older: int
     newer: int
     diff: Diff
-    more: tuple[str, ...]
+    beside: str
     is_whole: bool
     whole_href: str
     action: str
@@ -82,9 +83,7 @@ def _compared(older: Version, newer: Version, is_whole: bool) -> Diff:
     )
 
 
-def _view(
-    visit: Visit, found: Found, older: Version, newer: Version, diff: Diff, *, is_whole: bool
-) -> ComparisonPage:
+def _view(visit: Visit, found: Found, older: Version, newer: Version, diff: Diff, *, is_whole: bool) -> ComparisonPage:
     return ComparisonPage(
         head=build_head(visit, found, "diff"),
         choices=tuple(
@@ -94,7 +93,7 @@ def _view(
         older=older.version,
         newer=newer.version,
         diff=diff,
-        more=tuple(_beside(older, newer)),
+        beside=_beside_words(older, newer),
         is_whole=is_whole,
         whole_href=visit.links.subject(
             found.name, "diff", a=older.version, b=newer.version, all="" if is_whole else "1"
@@ -111,11 +110,9 @@ def _note(found: Found, one: Version) -> str:
     return " (latest)" if one is found.latest else ""
 
 
-def _beside(older: Version, newer: Version) -> list[str]:
-    """What differs beside the text."""
+def _beside_words(older: Version, newer: Version) -> str:
+    """What differs beside the text, as a sentence; '' for nothing."""
     said = []
-    if older.content is newer.content:
-        return said
     if older.content.schema_type != newer.content.schema_type:
         said.append("the type")
     if older.content.references != newer.content.references:
@@ -124,4 +121,4 @@ def _beside(older: Version, newer: Version) -> list[str]:
         said.append("the metadata")
     if older.content.rule_set != newer.content.rule_set:
         said.append("the rules")
-    return said
+    return f"{words.capital(words.joined(said))} {'differs' if len(said) == 1 else 'differ'} too." if said else ""

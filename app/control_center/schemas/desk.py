@@ -10,7 +10,6 @@ from app.control_center.tables import matching
 from app.control_center.visit import Visit
 from app.registry import contexts
 from app.registry.changes import RegistryChanges
-from app.registry.records import ConfigJson
 from app.registry.registry import SchemaRegistry
 from app.registry.scopes import Mode, scopes_of
 from app.registry.service import RegistryService
@@ -119,25 +118,36 @@ class SchemaDesk:
 
     def level(self, scope: str | None) -> Effective:
         """The compatibility level in force."""
-        return self._effective(
-            scope, self.registry.core.config(scope).compatibility_level or "BACKWARD", lambda config: config.compatibility_level
-        )
+        return self._level(scope, scopes_of(scope))
 
-    def _effective(self, scope: str | None, value: str, pick: Callable[[ConfigJson], str | None]) -> Effective:
-        for one in scopes_of(scope):
+    def level_above(self, scope: str | None) -> Effective:
+        """The level that would be in force without the scope's own."""
+        return self._level(scope, scopes_of(scope)[1:])
+
+    def _level(self, scope: str | None, asked: Sequence[str | None]) -> Effective:
+        for one in asked:
             config = self.view.configs.get(one)
-            if config is not None and pick(config) is not None:
-                return Effective(value, scope_words(one), one == scope)
-        return Effective(value, "", is_own=False)
+            if config is not None and config.compatibility_level is not None:
+                return Effective(config.compatibility_level, scope_words(one), one == scope)
+        return Effective(self.service.settings.schema_compatibility_level, "", is_own=False)
 
     def mode(self, scope: str | None) -> Effective:
-        value = self.registry.core.mode(scope)
-        if value is Mode.READONLY_OVERRIDE:
-            return Effective(value, scope_words(None), scope is None)
-        for one in scopes_of(scope):
-            if self.view.modes.get(one) is not None:
-                return Effective(value, scope_words(one), one == scope)
-        return Effective(value, "", is_own=False)
+        """The mode in force."""
+        for whole in (None, contexts.GLOBAL_SUBJECT):
+            if self.view.modes.get(whole) == Mode.READONLY_OVERRIDE:  # beats what narrower scopes say
+                return Effective(Mode.READONLY_OVERRIDE, scope_words(whole), scope == whole)
+        return self._mode(scope, scopes_of(scope))
+
+    def mode_above(self, scope: str | None) -> Effective:
+        """The mode that would be in force without the scope's own."""
+        return self._mode(scope, scopes_of(scope)[1:])
+
+    def _mode(self, scope: str | None, asked: Sequence[str | None]) -> Effective:
+        for one in asked:
+            if (mode := self.view.modes.get(one)) is not None:
+                known = mode if mode in Mode.__members__ else Mode.READWRITE
+                return Effective(known, scope_words(one), one == scope)
+        return Effective(Mode.READWRITE, "", is_own=False)
 
     def why_closed(self, scope: str | None) -> str:
         """Why nothing can be registered here by a form, '' when it can."""
@@ -178,7 +188,7 @@ def scope_words(scope: str | None) -> str:
     if scope == contexts.GLOBAL_SUBJECT:
         return "all contexts"
     context, name = contexts.split(scope)
-    return name and scope or f"the context {context}"
+    return (name and scope) or f"the context {context}"
 
 
 def _subject(view: View, name: str) -> Subject | None:

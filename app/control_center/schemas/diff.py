@@ -50,6 +50,7 @@ def compare(old: str, new: str, *, is_whole: bool = False) -> Diff:
     if max(len(before), len(after)) - start - end > COMPARED_LINES_MAX:
         return Diff((), len(after), len(before), is_too_large=True)
     rows = list(_rows(before, after, start, end))
+    _slide(rows)
     return Diff(
         tuple(rows if is_whole else _folded(rows)),
         sum(row.kind in ("added", "changed") for row in rows),
@@ -88,6 +89,44 @@ def _rows(before: Sequence[str], after: Sequence[str], start: int, end: int) -> 
             yield _changed(before, after, old_index, new_index)
     for back in range(end, 0, -1):
         yield _same(before, after, len(before) - back, len(after) - back)
+
+
+def _slide(rows: list[DiffRow]) -> None:
+    """A block of new or gone lines that could stand some lines lower too stands where it begins with an opening.
+
+    Else a field that was put in seems to begin with the end of the field before it.
+    """
+    at = 0
+    while at < len(rows):
+        kind, end = rows[at].kind, at
+        while end < len(rows) and rows[end].kind == kind:
+            end += 1
+        if kind in ("added", "removed") and _text(rows[at], kind).lstrip().startswith(("}", "]")):
+            end += _slide_block(rows, at, end, kind)
+        at = end
+
+
+def _slide_block(rows: list[DiffRow], start: int, end: int, kind: str) -> int:
+    """How far the block rows[start:end] was moved down."""
+    steps = 0
+    while end + steps < len(rows) and rows[end + steps].kind == "same":
+        first, after = rows[start + steps], rows[end + steps]
+        if _keys([_text(first, kind)]) != _keys([_text(after, kind)]):
+            return steps
+        if kind == "added":
+            rows[start + steps] = DiffRow("same", after.old_number, first.new_number, after.old, first.new)
+            rows[end + steps] = DiffRow("added", None, after.new_number, (), after.new)
+        else:
+            rows[start + steps] = DiffRow("same", first.old_number, after.new_number, first.old, after.new)
+            rows[end + steps] = DiffRow("removed", after.old_number, None, after.old, ())
+        steps += 1
+        if not _text(rows[start + steps], kind).lstrip().startswith(("}", "]")):
+            return steps
+    return steps
+
+
+def _text(row: DiffRow, kind: str) -> str:
+    return (row.old if kind == "removed" else row.new)[0].text
 
 
 def _same(before: Sequence[str], after: Sequence[str], old_at: int, new_at: int) -> DiffRow:

@@ -88,4 +88,5 @@ def _sentence(found: Found, level: Effective) -> str:
     if not found.live:
         return f"{kind}. Soft-deleted: lists leave it out, its ids still answer."
     count = words.plural(len(found.live), "version")
-    return f"{kind}, {count}, latest {found.latest.version} with id {found.latest.id}. New ones must be {level.value}."
+    asked = "is not compared" if level.value == "NONE" else f"must be {level.value} compatible"
+    return f"{kind}, {count}, the latest is {found.latest.version} with id {found.latest.id}. The next {asked}."

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-WIDTH = 100  # of what is put on one line
+WIDTH = 80  # of what is put on one line
 INDENT = "  "
 PROTOBUF = "PROTOBUF"
 
@@ -34,7 +34,7 @@ def lay_out(schema_type: str, text: str) -> str:
         return text.rstrip("\n")
     try:
         value = json.loads(text, parse_int=_Raw, parse_float=_Raw, parse_constant=_Raw, object_pairs_hook=_Members)
-        return "\n".join(_lines(value, is_outermost=True))
+        return "\n".join(_outermost(value))
     except (ValueError, RecursionError):
         return text.rstrip("\n")
 
@@ -43,30 +43,41 @@ class _Members(list[tuple[str, Any]]):
     """An object of a JSON text: its members in order, those of one name too."""
 
 
-def _lines(value: Any, *, is_outermost: bool = False) -> list[str]:
+def _outermost(value: Any) -> list[str]:
+    """The whole is spread however short it is: a schema's members are what one comes to see."""
+    if isinstance(value, _Members) and value:
+        return _wrapped("{", [_member(key, item, WIDTH) for key, item in value], "}", " ", 0)
+    return _lines(value, WIDTH)
+
+
+def _lines(value: Any, room: int) -> list[str]:
+    """room: how wide a line may be; whatever does not fit is spread over several."""
     if isinstance(value, _Members):
-        inner = [_prefixed(f"{_string(key)}: ", _lines(item)) for key, item in value]
-        return _wrapped("{", inner, "}", " " if inner else "", is_outermost=is_outermost)
+        inner = [_member(key, item, room - len(INDENT)) for key, item in value]
+        return _wrapped("{", inner, "}", " ", room)
     if isinstance(value, list):
-        return _wrapped("[", [_lines(item) for item in value], "]", "", is_outermost=is_outermost)
+        # A record's fields stand on lines of their own even when there is one, so that a second is one line more.
+        room_here = 0 if any(isinstance(item, _Members) for item in value) else room
+        return _wrapped("[", [_lines(item, room - len(INDENT)) for item in value], "]", "", room_here)
     if isinstance(value, _Raw):
         return [str(value)]
     return [_string(value) if isinstance(value, str) else json.dumps(value)]
+
+
+def _member(key: str, item: Any, room: int) -> list[str]:
+    name = f"{_string(key)}: "
+    lines = _lines(item, room - len(name))
+    return [name + lines[0], *lines[1:]]
 
 
 def _string(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _prefixed(prefix: str, lines: list[str]) -> list[str]:
-    return [prefix + lines[0], *lines[1:]]
-
-
-def _wrapped(opening: str, inner: list[list[str]], closing: str, padding: str, *, is_outermost: bool) -> list[str]:
+def _wrapped(opening: str, inner: list[list[str]], closing: str, padding: str, room: int) -> list[str]:
     if not inner:
         return [opening + closing]
-    is_short = sum(len(one[0]) + 2 for one in inner) <= WIDTH and all(len(one) == 1 for one in inner)
-    if is_short and not is_outermost:
+    if all(len(one) == 1 for one in inner) and sum(len(one[0]) + 2 for one in inner) + 2 <= room:
         return [opening + padding + ", ".join(one[0] for one in inner) + padding + closing]
     lines = [opening]
     for at, one in enumerate(inner):

@@ -1,4 +1,4 @@
-"""Registering a schema: a new subject, or the next version of one. Checked first, refused with reasons at their place."""
+"""Registering a new subject or the next version of one: checked first, refused with reasons at their place."""
 
 from collections import defaultdict
 from collections.abc import Mapping

@@ -1,17 +1,29 @@
 """The forms for compatibility level and mode, the same for the registry, a context and a subject."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from app.control_center import words
 from app.control_center.schemas import words as schema_words
-from app.control_center.schemas.desk import SchemaDesk
-from app.registry.contexts import normalize, split
+from app.control_center.schemas.desk import Effective, SchemaDesk
+from app.registry.contexts import split
 from app.registry.errors import SchemaError
 from app.registry.refusals import RegistryError
 from app.registry.scopes import Mode
 
 INHERIT = ""
+SHOWN_SETTINGS = (
+    "alias",
+    "normalize",
+    "validate_fields",
+    "validate_new_schemas",
+    "validate_rules",
+    "compatibility_policy",
+    "compatibility_group",
+)
+CONTRACT_SETTINGS = ("default_metadata", "override_metadata", "default_rule_set", "override_rule_set")
+ONLY_OF_THE_WHOLE = frozenset({Mode.FORWARD, Mode.READONLY_OVERRIDE})  # elsewhere refused, or no more than READONLY
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,52 +66,49 @@ def build_forms(
     desk: SchemaDesk, scope: str | None, *, level_href: str, mode_href: str, errors: Mapping[str, str]
 ) -> ScopeForms:
     level, mode = desk.level(scope), desk.mode(scope)
-    own, own_of_mode = own_level(desk, scope), own_mode(desk, scope)
-    inherited_level, inherited_mode = _inherited(desk, scope)
-    fixed = "" if desk.service.settings.mode_mutability else "Modes are fixed: schema_registry.mode_mutability is off."
+    is_mutable = desk.service.settings.mode_mutability
     return ScopeForms(
         scope_words="this subject" if scope and split(scope).subject else "this context" if scope else "the registry",
-        levels=(
-            Option(INHERIT, *_inherit_words(inherited_level, scope), own == INHERIT),
-            *(Option(name, name, f"{said} Allowed: {schema_words.ALLOWED[name]}.", own == name)
-              for name, said in schema_words.LEVELS.items()),
-        ),
-        before_level=own,
-        level_words=f"{level.value} holds here, {_origin(level.scope_words, is_own=level.is_own)}.",
-        modes=(
-            Option(INHERIT, *_inherit_words(inherited_mode, scope), own_of_mode == INHERIT),
-            *(Option(name, name, said, own_of_mode == name) for name, said in schema_words.MODES.items()
-              if name != Mode.FORWARD or scope is None),
-        ),
-        before_mode=own_of_mode,
-        mode_words=f"{mode.value} holds here, {_origin(mode.scope_words, is_own=mode.is_own)}.",
+        levels=tuple(_levels(desk, scope)),
+        before_level=own_level(desk, scope),
+        level_words=f"{level.value} holds here, {_origin(level)}.",
+        modes=tuple(_modes(desk, scope)),
+        before_mode=own_mode(desk, scope),
+        mode_words=f"{mode.value} holds here, {_origin(mode)}.",
         level_href=level_href,
         mode_href=mode_href,
         others=_other_settings(desk, scope),
         why_frozen=desk.why_frozen(scope),
-        why_mode_fixed=fixed,
+        why_mode_fixed="" if is_mutable else "Modes are fixed: schema_registry.mode_mutability is off.",
         errors=defaultdict(str, errors),
-    )  # fmt: skip
+    )
 
 
-def _origin(scope_words: str, *, is_own: bool) -> str:
-    if is_own:
+def _levels(desk: SchemaDesk, scope: str | None) -> Iterator[Option]:
+    own = own_level(desk, scope)
+    yield _inherit(scope, desk.level_above(scope), own)
+    for name, said in schema_words.LEVELS.items():
+        yield Option(name, name, f"{said} Allowed: {schema_words.ALLOWED[name]}.", own == name)
+
+
+def _modes(desk: SchemaDesk, scope: str | None) -> Iterator[Option]:
+    own = own_mode(desk, scope)
+    yield _inherit(scope, desk.mode_above(scope), own)
+    for name, said in schema_words.MODES.items():
+        if scope is None or name not in ONLY_OF_THE_WHOLE or name == own:
+            yield Option(name, name, said, own == name)
+
+
+def _origin(one: Effective) -> str:
+    if one.is_own:
         return "set here"
-    return f"set on {scope_words}" if scope_words else "as nobody set another"
+    return f"set on {one.scope_words}" if one.scope_words else "as nobody set another"
 
 
-def _inherit_words(value: str, scope: str | None) -> tuple[str, str]:
-    return (f"Inherited: {value}" if scope is not None else f"Default: {value}"), "Takes away what is set here."
-
-
-def _inherited(desk: SchemaDesk, scope: str | None) -> tuple[str, str]:
-    """Level and mode that would hold without those of the scope itself."""
-    if scope is None:
-        return desk.service.settings.schema_compatibility_level, Mode.READWRITE
-    context, name = split(scope)
-    wider = f":{context}:" if name and context != "." else None
-    wider = normalize(wider) if wider else None
-    return desk.level(wider).value, desk.mode(wider).value
+def _inherit(scope: str | None, above: Effective, own: str) -> Option:
+    whose = f"what is set on {above.scope_words}" if above.scope_words else "what the server was started with"
+    meaning = f"Takes {own} away: {whose} holds again" if own else words.capital(whose)
+    return Option(INHERIT, "Default" if scope is None else "Inherited", f"{meaning}, {above.value}.", own == INHERIT)
 
 
 def _other_settings(desk: SchemaDesk, scope: str | None) -> tuple[tuple[str, str], ...]:
@@ -107,13 +116,8 @@ def _other_settings(desk: SchemaDesk, scope: str | None) -> tuple[tuple[str, str
     config = desk.view.configs.get(scope)
     if config is None:
         return ()
-    names = ("alias", "normalize", "validate_fields", "validate_new_schemas", "validate_rules")
-    names += ("compatibility_policy", "compatibility_group")
-    shown = [(name, getattr(config, name)) for name in names]
-    shown += [
-        (name, "set" if getattr(config, name) is not None else None)
-        for name in ("default_metadata", "override_metadata", "default_rule_set", "override_rule_set")
-    ]
+    shown = [(name, getattr(config, name)) for name in SHOWN_SETTINGS]
+    shown += [(name, "set" if getattr(config, name) is not None else None) for name in CONTRACT_SETTINGS]
     return tuple((_camel(name), str(value).lower() if isinstance(value, bool) else str(value))
                  for name, value in shown if value is not None)  # fmt: skip
 

@@ -182,7 +182,7 @@ def _references(visit: Visit, found: Found, shown: Version) -> Iterator[Link]:
 def using_topics(visit: Visit, subject: str) -> Iterator[Link]:
     """The topics whose keys or values serializers register under this name (TopicNameStrategy)."""
     name = split(subject).subject
-    for suffix, said in (("-value", "its values"), ("-key", "its keys")):
+    for suffix, said in (("-value", "values"), ("-key", "keys")):
         topic = name.removesuffix(suffix)
         if topic != name and topic in visit.snapshot.topics:
             yield Link(topic, visit.links.topic(topic), said)
@@ -248,8 +248,6 @@ def _as_json(found: Found, shown: Version) -> dict[str, object]:
             {"subject": one.subject, "version": one.version}
             for one in found.desk.view.referrers(shown.subject, shown.version)
         ],
-        "versions": [
-            {"version": one.version, "id": one.id, "deleted": one.is_deleted} for one in found.versions
-        ],
+        "versions": [{"version": one.version, "id": one.id, "deleted": one.is_deleted} for one in found.versions],
         "schema": content.text,
     }

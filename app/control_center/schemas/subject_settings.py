@@ -54,7 +54,9 @@ async def change_level(visit: Asked) -> Response:
     found = await find_subject(visit)
     if error := await set_level(found.desk, found.name, visit.form()):
         return _answer(visit, found, {"level": error}, status_code=422)
-    return _done(visit, found, f"New versions of {found.name} must be {found.desk.level(found.name).value} from now on.")
+    return _done(
+        visit, found, f"New versions of {found.name} must be {found.desk.level(found.name).value} from now on."
+    )
 
 
 @router.post("/clusters/{cluster:name}/schemas/{subject:name}/settings/mode")
@@ -141,9 +143,7 @@ def _view(visit: Visit, found: Found, errors: Mapping[str, str], chosen: str) ->
     links, name = visit.links, found.name
     going = found.live or list(found.versions)
     referrers = {
-        (one.subject, one.version): one
-        for version in going
-        for one in found.desk.view.referrers(name, version.version)
+        (one.subject, one.version): one for version in going for one in found.desk.view.referrers(name, version.version)
     }
     shown = [referrers[key] for key in sorted(referrers)]
     return SubjectSettingsPage(

@@ -1,5 +1,7 @@
 """The list of subjects: search, filter, sort and page over all of them; CSV and JSON from the same URL."""
 
+import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -178,8 +180,9 @@ def _row(visit: Visit, desk: SchemaDesk, one: Subject) -> SubjectRow:
 
 
 def _curl(visit: Visit) -> str:
-    body = '{"schema": "{\\"type\\":\\"record\\",\\"name\\":\\"Order\\",\\"fields\\":[{\\"name\\":\\"id\\",\\"type\\":\\"long\\"}]}"}'
+    schema = json.dumps({"type": "record", "name": "Order", "fields": [{"name": "id", "type": "long"}]})
     return (
-        f"curl -X POST {visit.rest_url}/subjects/orders-value/versions \\\n"
-        f"  -H 'Content-Type: application/vnd.schemaregistry.v1+json' \\\n  -d '{body}'"
+        f"curl -X POST {shlex.quote(f'{visit.rest_url}/subjects/orders-value/versions')} \\\n"
+        f"  -H 'Content-Type: application/vnd.schemaregistry.v1+json' \\\n"
+        f"  -d {shlex.quote(json.dumps({'schema': schema}))}"
     )
