@@ -42,9 +42,9 @@ async def find(visit: Asked) -> Response:
 async def _subjects(visit: Visit, wanted: str) -> list[str]:
     """Names of the registry's subjects, if there is one and it has been read."""
     schemas = visit.access.schemas
-    if schemas is None or not schemas.is_ready:
+    if schemas is None or not schemas.is_ready or not wanted:
         return []
-    return [one.name for one in await schemas.matching(wanted) if not one.is_deleted]
+    return [one.name for one in await schemas.matching(wanted)]
 
 
 def _found(visit: Visit, wanted: str, subjects: list[str]) -> Iterator[Found]:

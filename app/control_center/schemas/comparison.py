@@ -44,7 +44,7 @@ async def show_diff(visit: Asked) -> Response:
     older = found.version(visit.argument("a"), before[-1] if before else newer)
     is_whole = visit.argument("all") == "1"
     chars = len(older.content.text) + len(newer.content.text)
-    diff = await found.desk.registry.core.parser.off_loop(lambda: _compared(older, newer, is_whole), chars)
+    diff = await found.desk.aside(lambda: _compared(older, newer, is_whole), chars)
     if visit.wanted_format == "json":
         return visit.json(
             {

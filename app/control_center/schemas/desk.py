@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 SUBJECTS_PER_SLICE = 500  # about a millisecond of the loop's time
 IN_THREAD_MIN_ROWS = 2_000
+IN_THREAD_MIN_CHARS = 10_000  # some milliseconds of work
 READY_WAIT_S = 0.5
 
 
@@ -38,6 +39,18 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
+class SubjectIndex:
+    """All subjects, and those that are not soft-deleted, by name."""
+
+    all: Sequence[Subject]
+    live: Sequence[Subject]
+
+    @property
+    def deleted_count(self) -> int:
+        return len(self.all) - len(self.live)
+
+
+@dataclass(frozen=True, slots=True)
 class Effective:
     """A setting that holds somewhere: its value, and whose it is ('' when nobody set it)."""
 
@@ -52,9 +65,9 @@ class SchemaDesk:
     def __init__(self, service: RegistryService) -> None:
         self.service = service
         self.changes = RegistryChanges(service)
-        self._index: tuple[Subject, ...] = ()
+        self._index = SubjectIndex((), ())
         self._indexed: tuple[View | None, int] = (None, -1)
-        self._live_count = 0
+        self._texts = asyncio.Semaphore(1)
 
     @property
     def registry(self) -> SchemaRegistry:
@@ -76,7 +89,7 @@ class SchemaDesk:
     def subject_count(self) -> int:
         """For the rail: without the soft-deleted as soon as a page has looked at them all."""
         if self._indexed == (self.view, self.position):
-            return self._live_count
+            return len(self._index.live)
         return sum(len(context.subjects) for context in self.view.contexts.values())
 
     async def ready(self) -> None:
@@ -91,28 +104,33 @@ class SchemaDesk:
                 "The Schema Registry is still reading its topic. Load the page again in a moment."
             ) from None
 
-    async def subjects(self) -> tuple[Subject, ...]:
-        """All of them by name, the soft-deleted too; built in slices, since there may be a hundred thousand."""
+    async def subjects(self) -> SubjectIndex:
+        """Built in slices, since there may be a hundred thousand."""
         view, position = self.view, self.position
         if self._indexed != (view, position):
             names = [name for context in view.contexts.values() for name in context.subjects]
-            found = []
+            found: list[Subject] = []
             for start in range(0, len(names), SUBJECTS_PER_SLICE):
                 found += [one for name in names[start : start + SUBJECTS_PER_SLICE] if (one := _subject(view, name))]
                 await asyncio.sleep(0)
-            ordered = await self.off_loop(lambda: sorted(found, key=lambda one: one.name.casefold()), len(found))
-            self._index, self._indexed = tuple(ordered), (view, position)
-            self._live_count = sum(not one.is_deleted for one in ordered)
+            self._index = await self.off_loop(lambda: _indexed(found), len(found))
+            self._indexed = (view, position)
         return self._index
 
     async def matching(self, wanted: str) -> list[Subject]:
-        subjects = await self.subjects()
-        if not wanted:
-            return list(subjects)
-        return await self.off_loop(lambda: list(matching(subjects, wanted, lambda one: one.name)), len(subjects))
+        """The subjects that are not deleted whose names have every word of the search."""
+        live = (await self.subjects()).live
+        return await self.off_loop(lambda: list(matching(live, wanted, lambda one: one.name)), len(live))
 
     async def off_loop(self, work: Callable[[], T], rows: int) -> T:
         return work() if rows < IN_THREAD_MIN_ROWS else await asyncio.to_thread(work)
+
+    async def aside(self, work: Callable[[], T], chars: int) -> T:
+        """Work on texts: here when they are small, else in a thread, one at a time so that others keep theirs."""
+        if chars < IN_THREAD_MIN_CHARS:
+            return work()
+        async with self._texts:
+            return await asyncio.to_thread(work)
 
     # --- settings ----------------------------------------------------------------------------------------------------
 
@@ -198,3 +216,8 @@ def _subject(view: View, name: str) -> Subject | None:
     live = [one for one in versions if not one.is_deleted]
     latest = max(live or versions, key=lambda one: one.version)
     return Subject(name, contexts.context_of(name), latest, len(live), len(versions) - len(live))
+
+
+def _indexed(found: list[Subject]) -> SubjectIndex:
+    found.sort(key=lambda one: one.name.casefold())
+    return SubjectIndex(tuple(found), tuple(one for one in found if not one.is_deleted))

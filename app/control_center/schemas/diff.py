@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 CONTEXT_LINES = 3
-COMPARED_LINES_MAX = 4_000  # of what is left of either side when equal beginnings and ends are taken off
+COMPARED_LINES_MAX = 1_500  # of what is left of either side when equal beginnings and ends are taken off
+MARKED_CHARS_MAX = 300  # of a line whose changed words are looked for
 ALIKE_MIN = 0.5  # lines that share less than this are two lines, not one that changed
 _WORDS = re.compile(r"\w+|\s+|.")
 
@@ -76,7 +77,7 @@ def _rows(before: Sequence[str], after: Sequence[str], start: int, end: int) -> 
     for at in range(start):
         yield _same(before, after, at, at)
     olds_left, news_left = _keys(before[start : len(before) - end]), _keys(after[start : len(after) - end])
-    middle = SequenceMatcher(None, olds_left, news_left, autojunk=False)
+    middle = SequenceMatcher(None, olds_left, news_left)
     for kind, old_from, old_to, new_from, new_to in middle.get_opcodes():
         olds, news = range(start + old_from, start + old_to), range(start + new_from, start + new_to)
         if kind == "equal":
@@ -144,21 +145,19 @@ def _changed(before: Sequence[str], after: Sequence[str], old_at: int | None, ne
 
 
 def _marked(old: str, new: str) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
-    olds, news = _WORDS.findall(old[:2_000]), _WORDS.findall(new[:2_000])
-    ours: list[Piece] = []
-    theirs: list[Piece] = []
+    if max(len(old), len(new)) > MARKED_CHARS_MAX:
+        return (Piece(old),), (Piece(new),)
+    olds, news = _WORDS.findall(old), _WORDS.findall(new)
     matcher = SequenceMatcher(None, olds, news, autojunk=False)
     if matcher.ratio() < ALIKE_MIN:
         return (Piece(old),), (Piece(new),)
+    ours: list[Piece] = []
+    theirs: list[Piece] = []
     for kind, old_from, old_to, new_from, new_to in matcher.get_opcodes():
         if old_to > old_from:
             ours.append(Piece("".join(olds[old_from:old_to]), kind != "equal"))
         if new_to > new_from:
             theirs.append(Piece("".join(news[new_from:new_to]), kind != "equal"))
-    if len(old) > 2_000:
-        ours.append(Piece(old[2_000:]))
-    if len(new) > 2_000:
-        theirs.append(Piece(new[2_000:]))
     return tuple(ours), tuple(theirs)
 
 

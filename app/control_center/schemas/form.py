@@ -1,11 +1,12 @@
 """The fields of a schema that is being written, and what they come to."""
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from app.control_center.schemas.desk import SchemaDesk
-from app.control_center.schemas.layout import line_among, places
+from app.control_center.schemas.places import line_of
 from app.control_center.schemas.words import TYPES
 from app.registry import contexts
 from app.registry.errors import InvalidSchema, SchemaError
@@ -119,7 +120,7 @@ async def check(desk: SchemaDesk, form: SchemaForm, subject: str) -> CheckedForm
         try:
             await desk.registry.read(subject, schema)
         except SchemaError as error:
-            trouble = trouble_of(form, error)
+            trouble = await desk.aside(functools.partial(trouble_of, form, error), len(form.schema))
             errors["schema"] = trouble.sentence
             lines = () if trouble.line is None else (trouble.line,)
     return CheckedForm(form, schema, errors, lines)
@@ -155,4 +156,4 @@ def trouble_of(form: SchemaForm, error: SchemaError) -> Trouble:
     if not error.path:
         return Trouble(error.message)
     path = error.path if error.path.startswith(("/", "#")) else "/" + error.path.replace(".", "/")
-    return Trouble(error.message, line_among(places(form.type, form.schema), path))
+    return Trouble(error.message, line_of(form.type, form.schema, path))

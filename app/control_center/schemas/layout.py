@@ -1,16 +1,16 @@
-"""Schema texts as people read them: laid out one field to a line, coloured, and with the line of every place.
+"""Schema texts as people read them: laid out one field to a line, and coloured.
 
-Lines are counted from 1. Nothing here judges a schema: a text that is none comes out as it went in.
+Nothing here judges a schema: a text that is none comes out as it went in.
 """
 
 import json
 import re
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 WIDTH = 80  # of what is put on one line
 INDENT = "  "
+COLOURED_CHARS_MAX = 2_000  # of a line: longer ones are no text to read
 PROTOBUF = "PROTOBUF"
 
 
@@ -98,6 +98,8 @@ _PROTO_TOKEN = re.compile(
 
 
 def coloured(schema_type: str, line: str) -> tuple[Token, ...]:
+    if len(line) > COLOURED_CHARS_MAX:
+        return (Token("", line),)
     pattern = _PROTO_TOKEN if schema_type == PROTOBUF else _JSON_TOKEN
     tokens, at = [], 0
     for match in pattern.finditer(line):
@@ -108,110 +110,3 @@ def coloured(schema_type: str, line: str) -> tuple[Token, ...]:
     if at < len(line) or not tokens:
         tokens.append(Token("", line[at:]))
     return tuple(tokens)
-
-
-# --- places -----------------------------------------------------------------------------------------------------------
-
-
-def line_of(schema_type: str, text: str, path: str) -> int | None:
-    """The line that a reason's path leads to, or the nearest place around it; None when nothing of it is there."""
-    return line_among(places(schema_type, text), path)
-
-
-def line_among(known: Mapping[str, int], path: str) -> int | None:
-    pointer = path.removeprefix("#").rstrip("/")
-    is_found = pointer in known
-    while not is_found and "/" in pointer:
-        pointer = pointer.rpartition("/")[0]
-        is_found = pointer in known and pointer != ""
-    return known.get(pointer) if is_found else None
-
-
-def holds(known: Mapping[str, int], path: str) -> bool:
-    """Whether the exact place is in the text."""
-    return path.removeprefix("#").rstrip("/") in known
-
-
-def places(schema_type: str, text: str) -> dict[str, int]:
-    """Line by path: JSON pointers, and `/Message/3` for the field of that number in a .proto file."""
-    return dict(_proto_places(text) if schema_type == PROTOBUF else _json_places(text))
-
-
-_JSON_PART = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|\n|/\*.*?\*/|//[^\n]*|[^\s{}\[\],:"/]+|/', re.DOTALL)
-
-
-def _json_places(text: str) -> Iterator[tuple[str, int]]:
-    """By one pass over the tokens, so that half-written texts have places too."""
-    line = 1
-    stack: list[tuple[str, str, int]] = []  # opening, pointer, index
-    key: str | None = None
-    key_line = 0
-    for match in _JSON_PART.finditer(text):
-        part = match[0]
-        if part == "\n" or part[:2] in ("/*", "//"):
-            line += part.count("\n")
-            continue
-        opening, pointer, index = stack[-1] if stack else ("", "", 0)
-        if part in ("}", "]"):
-            if stack:
-                stack.pop()
-            key = None
-        elif part == ",":
-            if stack:
-                stack[-1] = (opening, pointer, index + 1)
-            key = None
-        elif part != ":":
-            if opening == "{" and key is None:
-                key, key_line = _unquoted(part), line
-                continue
-            here = pointer
-            if stack:
-                segment = key if opening == "{" and key is not None else str(index)
-                here = f"{pointer}/{segment.replace('~', '~0').replace('/', '~1')}"
-            yield here, key_line if opening == "{" else line
-            if part in ("{", "["):
-                stack.append((part, here, 0))
-                key = None
-            elif part[0] == '"':
-                line += part.count("\n")
-
-
-def _unquoted(part: str) -> str:
-    try:
-        return str(json.loads(part))
-    except ValueError:
-        return part.strip('"')
-
-
-_PROTO_PART = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|[\w.]+|\n|\S', re.DOTALL)
-_PROTO_BLOCKS = frozenset({"message", "enum", "oneof", "group"})
-
-
-def _proto_places(text: str) -> Iterator[tuple[str, int]]:
-    line = 1
-    stack: list[str | None] = []  # paths of the open blocks; None for those without one (options, services)
-    before: list[str] = []
-    for match in _PROTO_PART.finditer(text):
-        part = match[0]
-        if part == "\n" or part[:2] in ("/*", "//"):
-            line += part.count("\n")
-            continue
-        path = stack[-1] if stack else ""
-        if part == "{":
-            name = before[-1] if len(before) > 1 and before[-2] in _PROTO_BLOCKS else None
-            inner = None if name is None or path is None else f"{path}/{name}"
-            if inner is not None:
-                yield inner, line
-            stack.append(inner)
-            before = []
-        elif part == "}":
-            if stack:
-                stack.pop()
-            before = []
-        elif part == ";":
-            before = []
-        else:
-            if before and before[-1] == "=" and path and part.isdigit():
-                yield f"{path}/{part}", line
-                yield f"{path}/{before[-2]}" if len(before) > 1 else path, line
-            before.append(part)

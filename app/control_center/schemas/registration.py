@@ -154,7 +154,7 @@ async def _laid_out(visit: Visit, desk: SchemaDesk, found: Found | None, checked
     text = form.schema
     if checked.is_right and form.type == "PROTOBUF":
         text = (await desk.registry.read(form.subject, checked.schema)).canonical
-    laid = replace(form, schema=lay_out(form.type, text))
+    laid = replace(form, schema=await desk.aside(lambda: lay_out(form.type, text), len(text)))
     return _answer(visit, desk, found, CheckedForm(laid, checked.schema))
 
 
@@ -203,7 +203,7 @@ async def _judged(visit: Visit, desk: SchemaDesk, checked: CheckedForm) -> Outco
     compared = await _compared(desk, checked, latest)
     if verdict is not None:
         words = f"Not {level} compatible with version {verdict.version}."
-        return replace(compared, tone="bad", words=words, reasons=_reasons(visit, desk, checked, verdict))
+        return replace(compared, tone="bad", words=words, reasons=await _reasons(visit, desk, checked, verdict))
     if latest is None:
         return replace(compared, tone="good", words="The schema is right. It would be version 1 of a new subject.")
     if level == "NONE":
@@ -212,12 +212,15 @@ async def _judged(visit: Visit, desk: SchemaDesk, checked: CheckedForm) -> Outco
     return replace(compared, tone="good", words=f"{level} compatible with {against}: it can be registered.")
 
 
-def _reasons(visit: Visit, desk: SchemaDesk, checked: CheckedForm, verdict: Verdict) -> Reasons:
+async def _reasons(visit: Visit, desk: SchemaDesk, checked: CheckedForm, verdict: Verdict) -> Reasons:
     form = checked.form
     subject = normalize(form.subject)
     older = desk.view.versions(subject).get(verdict.version)
     older_type = older.content.schema_type if older is not None else form.type
-    return tell(verdict, form.type, form.schema, older_type, visit.links.subject(subject, f"v/{verdict.version}"))
+    href = visit.links.subject(subject, f"v/{verdict.version}")
+    return await desk.aside(
+        lambda: tell(verdict, form.type, form.schema, older_type, href), len(form.schema) + len(verdict.older_text)
+    )
 
 
 async def _compared(desk: SchemaDesk, checked: CheckedForm, latest: Version | None) -> Outcome:
@@ -225,7 +228,7 @@ async def _compared(desk: SchemaDesk, checked: CheckedForm, latest: Version | No
         return Outcome()
     parsed = await desk.registry.read(checked.form.subject, checked.schema)
     kind = latest.content.schema_type
-    diff = await desk.registry.core.parser.off_loop(
+    diff = await desk.aside(
         lambda: compare(lay_out(kind, latest.content.text), lay_out(parsed.schema_type, parsed.canonical)),
         len(latest.content.text) + len(parsed.canonical),
     )

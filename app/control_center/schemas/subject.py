@@ -97,7 +97,7 @@ async def show_schema(visit: Asked) -> Response:
     shown = found.version(wanted, found.latest)
     if visit.wanted_format == "json":
         return visit.json(_as_json(found, shown))
-    text = await found.desk.registry.core.parser.off_loop(
+    text = await found.desk.aside(
         lambda: lay_out(shown.content.schema_type, shown.content.text), len(shown.content.text)
     )
     return visit.page(

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Response
 
 from app.control_center.links import query
 from app.control_center.schemas import words as schema_words
-from app.control_center.schemas.desk import SchemaDesk, Subject, desk_of
-from app.control_center.tables import ROWS_PER_PAGE, ROWS_PER_PAGE_MAX, Column, Header, Pages, Table, cut
+from app.control_center.schemas.desk import SchemaDesk, Subject, SubjectIndex, desk_of
+from app.control_center.tables import ROWS_PER_PAGE, ROWS_PER_PAGE_MAX, Column, Header, Pages, Table, cut, matching
 from app.control_center.visit import Asked, Visit
 from app.control_center.words import Moment
 from app.registry.contexts import DEFAULT_CONTEXT
@@ -73,17 +73,18 @@ async def list_subjects(visit: Asked) -> Response:
     table = _table(desk)
     column, descending = table.order(visit.argument("sort"), visit.argument("dir"))
     version = f"{id(desk.view)}.{desk.position}"
-    everything = await desk.subjects()
-    found = _filtered(visit, await desk.matching(visit.argument("q")))
-    rows: Sequence[Subject] = found
+    index = await desk.subjects()
+    shown = index.all if visit.argument("deleted") == "1" else index.live
+    found = await desk.off_loop(lambda: _filtered(visit, shown), len(shown)) if _has_filter(visit) else shown
+    rows = found
     if column.name != "name" or descending:
         rows = await desk.off_loop(lambda: table.sorted(found, column, descending=descending), len(found))
     if visit.wanted_format == "csv":
         return await desk.off_loop(lambda: table.csv(rows, "subjects.csv"), len(rows))
     if visit.wanted_format == "json":
-        return visit.json(await desk.off_loop(lambda: table.objects(rows), len(rows)))
+        return await desk.off_loop(lambda: visit.json(table.objects(rows)), len(rows))
     headers = table.headers(column, descending=descending, arguments=visit.arguments())
-    view = _build(visit, desk, everything, rows, headers, ORDER_WORDS.get(column.name, "by name"))
+    view = _build(visit, desk, index, rows, headers, ORDER_WORDS.get(column.name, "by name"))
     return visit.page(
         "schemas/page.html", "schemas/_live.html", title="Schemas", section="schemas", view=view, version=version
     )
@@ -108,22 +109,23 @@ def _table(desk: SchemaDesk) -> Table[Subject]:
     )
 
 
-def _filtered(visit: Visit, subjects: Sequence[Subject]) -> list[Subject]:
+def _has_filter(visit: Visit) -> bool:
+    return bool(visit.argument("q") or visit.argument("context") or visit.argument("type"))
+
+
+def _filtered(visit: Visit, subjects: Sequence[Subject]) -> Sequence[Subject]:
     context, kind = visit.argument("context"), visit.argument("type")
-    shows_deleted = visit.argument("deleted") == "1"
     return [
         one
-        for one in subjects
-        if (shows_deleted or not one.is_deleted)
-        and (not context or one.context == context)
-        and (not kind or one.latest.content.schema_type == kind)
+        for one in matching(subjects, visit.argument("q"), lambda one: one.name)
+        if (not context or one.context == context) and (not kind or one.latest.content.schema_type == kind)
     ]
 
 
 def _build(
     visit: Visit,
     desk: SchemaDesk,
-    everything: Sequence[Subject],
+    index: SubjectIndex,
     rows: Sequence[Subject],
     headers: tuple[Header, ...],
     order_words: str,
@@ -132,7 +134,6 @@ def _build(
     per_page = visit.number_argument("per", ROWS_PER_PAGE, least=1, most=ROWS_PER_PAGE_MAX)
     page = visit.number_argument("page", 1, least=1)
     shown, pages = cut(rows, page=page, per_page=per_page, order_words=order_words, arguments=arguments)
-    deleted_count = sum(one.is_deleted for one in everything)
     shows_deleted = visit.argument("deleted") == "1"
     toggled = {**visit.arguments("page", "deleted"), "deleted": "" if shows_deleted else "1"}
     names = sorted(desk.view.context_names())
@@ -141,11 +142,11 @@ def _build(
         headers=headers,
         rows=tuple(_row(visit, desk, one) for one in shown),
         pages=pages,
-        total=len(everything) - (0 if shows_deleted else deleted_count),
+        total=len(index.all if shows_deleted else index.live),
         matching=len(rows),
-        deleted_count=deleted_count,
+        deleted_count=index.deleted_count,
         shows_deleted=shows_deleted,
-        has_filter=bool(visit.argument("q") or visit.argument("context") or visit.argument("type")),
+        has_filter=_has_filter(visit),
         toggle_href=visit.path + query(toggled),
         csv_href=visit.path + query({**arguments, "format": "csv"}),
         contexts=tuple(Choice(one, "default" if one == DEFAULT_CONTEXT else one) for one in names if len(names) > 1),

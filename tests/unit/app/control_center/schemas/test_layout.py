@@ -2,11 +2,13 @@
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.control_center.schemas.diff import compare
-from app.control_center.schemas.layout import coloured, lay_out, line_of
+from app.control_center.schemas.layout import coloured, lay_out
+from app.control_center.schemas.places import line_of, locate
 
 ORDER = json.dumps(
     {
@@ -76,6 +78,23 @@ def test_protobuf_fields_are_found_by_message_and_number():
     assert "card = 3" in lines[line_of("PROTOBUF", PAYMENT, "#/Payment/how/3") - 1]
     assert "sku = 7" in lines[line_of("PROTOBUF", PAYMENT, "#/Payment/Part/7") - 1]
     assert "message Payment" in lines[line_of("PROTOBUF", PAYMENT, "#/Payment/99") - 1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"\\"' * 50_000,
+        "[" * 100_000,
+        "/*" * 100_000,
+        '{"' + "k" * 50_000 + '":[' + "1," * 30_000,
+        "message a {" * 30_000,
+    ],
+    ids=["quotes", "nesting", "comments", "a-long-key", "blocks"],
+)
+def test_hostile_texts_are_passed_over_once(text):
+    for kind in ("JSON", "PROTOBUF"):
+        found = locate(kind, text, ["#/a/3/b", "/k/7"])
+        assert [place.is_exact for place in found.values()] == [False, False]
 
 
 @given(st.text(alphabet='{}[]",:ab/*\n =;1message', max_size=80))
