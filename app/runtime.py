@@ -7,6 +7,7 @@ import importlib
 import logging
 import os
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp
 
@@ -38,6 +39,11 @@ from app.rest.settings import RestSettings
 from app.settings import SchemaRegistrySettings, Settings
 from app.version import VERSION
 
+if TYPE_CHECKING:
+    from app.control_center.schemas.desk import SchemaDesk
+    from app.registry.routes import RegistryApp
+    from app.registry.service import RegistryService
+
 log = logging.getLogger("caudal.runtime")
 
 RETRY_S = 0.2
@@ -65,7 +71,7 @@ class Runtime:
         self.bootstrap_servers = settings.kafka.bootstrap_servers
         self.rest: ASGIApp | None = None
         self.control_center: ASGIApp | None = None
-        self.registry: ASGIApp | None = None
+        self.registry: RegistryApp | None = None
         self.broker: BrokerProcess | None = None
         self.sampler: Sampler | None = None
         self._on_fatal = on_fatal
@@ -198,6 +204,7 @@ class Runtime:
             admin=admin, producer=producer, consumers=consumers, settings=_rest_settings(settings), clock=self.clock
         )
         self._closing.push_async_callback(rest.stop)
+        schemas = _desk(self.registry.service) if self.registry is not None else None
         self.control_center = create_control_center(
             ControlCenterSettings(
                 version=VERSION,
@@ -205,7 +212,7 @@ class Runtime:
                 static=resources.STATIC,
                 insecure=settings.insecure and not is_loopback(settings.http.host),
             ),
-            (ClusterAccess(settings.control_center.cluster_name, self.sampler, admin, producer),),
+            (ClusterAccess(settings.control_center.cluster_name, self.sampler, admin, producer, schemas=schemas),),
             self.clock,
         )
         self.rest = with_gate(rest, settings.rest, self.clock)
@@ -219,6 +226,12 @@ def broker_configs(settings: Settings) -> dict[str, str]:
     topic = settings.schema_registry.kafkastore_topic
     is_usual = topic == SchemaRegistrySettings().kafkastore_topic
     return {**({} if is_usual else {"caudal.schemas.topic": topic}), **settings.broker}
+
+
+def _desk(service: "RegistryService") -> "SchemaDesk":
+    from app.control_center.schemas.desk import SchemaDesk  # the registry behind it was read by start()
+
+    return SchemaDesk(service)
 
 
 def _rest_settings(settings: Settings) -> RestSettings:

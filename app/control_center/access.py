@@ -3,11 +3,14 @@
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from app.cluster.snapshot import ClusterSnapshot, Series
 from app.cluster.snapshot_facts import SnapshotFacts
 from app.kafka.ports import ClusterAdmin, Producer
+
+if TYPE_CHECKING:
+    from app.control_center.schemas.desk import SchemaDesk  # with the registry behind it: read when it is started
 
 
 class Clock(Protocol):
@@ -37,13 +40,17 @@ class SnapshotSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ClusterAccess:
-    """One cluster: its name in URLs and titles, and the three ways to it. name '' is shown as the cluster's id."""
+    """One cluster: its name in URLs and titles, and the ways to it. name '' is shown as the cluster's id.
+
+    schemas is None where no Schema Registry runs: then there are no pages of it.
+    """
 
     name: str
     sampler: SnapshotSource
     admin: ClusterAdmin
     producer: Producer
     facts: SnapshotFacts = field(default_factory=SnapshotFacts)
+    schemas: "SchemaDesk | None" = None
 
     @property
     def title(self) -> str:

@@ -27,7 +27,7 @@ from app.control_center import (
 )
 from app.control_center import clusters as clusters_page
 from app.control_center.access import Clock, ClusterAccess, ControlCenter, ControlCenterSettings
-from app.control_center.errors import ForgedRequest, FormTooLarge, PageNotFound
+from app.control_center.errors import ForgedRequest, FormTooLarge, PageNotFound, PageNotReady
 from app.control_center.forgery import CsrfToken, refuse_forgery
 from app.control_center.rendering import build_templates
 from app.control_center.security_headers import SecurityHeaders
@@ -73,8 +73,14 @@ def create_control_center(settings: ControlCenterSettings, clusters: Sequence[Cl
     app.add_route("/static/{digest}/{path:path}", app.state.static_files.serve, include_in_schema=False)
     for page in PAGES:
         app.include_router(page.router)
+    if any(cluster.schemas for cluster in clusters):
+        from app.control_center.schemas import pages  # with the registry behind it, which not everybody runs
+
+        for page in pages.PAGES:
+            app.include_router(page.router)
     app.add_exception_handler(404, _no_such_page)
     app.add_exception_handler(PageNotFound, _no_such_page)
+    app.add_exception_handler(PageNotReady, _not_ready)
     app.add_exception_handler(ForgedRequest, _forged)
     app.add_exception_handler(FormTooLarge, _too_large)
     app.add_exception_handler(Exception, _failed)
@@ -109,6 +115,10 @@ class UndecodedPath:
 async def _no_such_page(request: Request, error: Exception) -> Response:
     words = str(error) if isinstance(error, PageNotFound) else "There is no page at this address."
     return _error_page(request, 404, "Not found", words)
+
+
+async def _not_ready(request: Request, error: Exception) -> Response:
+    return _error_page(request, 503, "Not ready yet", str(error))
 
 
 async def _forged(request: Request, error: Exception) -> Response:

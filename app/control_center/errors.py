@@ -8,6 +8,10 @@ class PageNotFound(Exception):
     """The path names something that is not there; the message is a whole sentence for the page."""
 
 
+class PageNotReady(Exception):
+    """What the page shows has not been read yet; the message is a whole sentence for the page."""
+
+
 class ForgedRequest(Exception):
     """A change was asked for by a page that is not ours."""
 

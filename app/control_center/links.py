@@ -77,6 +77,23 @@ class Links:
         path = f"{self.cluster}/topics/{quote(name, safe='')}"
         return f"{path}/{tab}{query(parameters)}" if tab else f"{path}{query(parameters)}"
 
+    def subjects(self, **parameters: object) -> str:
+        return f"{self.cluster}/schemas{query(parameters)}"
+
+    def new_subject(self, **parameters: object) -> str:
+        return f"{self.cluster}/schemas/new{query(parameters)}"
+
+    def schema_settings(self, **parameters: object) -> str:
+        return f"{self.cluster}/schemas/settings{query(parameters)}"
+
+    def subject(self, name: str, tab: str = "", **parameters: object) -> str:
+        if name in ("new", "settings") and not tab:
+            tab = "schema"  # subjects may be called so, but these are addresses of forms
+        path = f"{self.cluster}/schemas/{quote(name, safe='')}"
+        if name in _UNSENDABLE:
+            path, parameters = f"{self.cluster}/schemas/", {"name": name, **parameters}
+        return f"{path}/{tab}{query(parameters)}" if tab else f"{path}{query(parameters)}"
+
     def groups(self, **parameters: object) -> str:
         return f"{self.cluster}/groups{query(parameters)}"
 

@@ -119,10 +119,12 @@ def _nav_above(links: Links) -> tuple[NavItem, ...]:
 def _nav(cluster: ClusterAccess, links: Links) -> tuple[NavItem, ...]:
     snapshot = cluster.sampler.snapshot
     topic_count = cluster.facts.visible_topic_count(snapshot)
+    schemas = cluster.schemas
     return (
         NavItem("overview", "Overview", "home", "o", links.cluster),
         NavItem("topics", "Topics", "topic", "t", links.topics(), topic_count),
         NavItem("groups", "Consumer groups", "group", "g", links.groups(), len(snapshot.groups)),
+        *((NavItem("schemas", "Schemas", "schema", "s", links.subjects(), schemas.subject_count),) if schemas else ()),
         NavItem("brokers", "Brokers", "broker", "b", links.brokers(), len(snapshot.brokers)),
     )
 

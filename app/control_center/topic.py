@@ -39,6 +39,16 @@ class OwnConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class TopicSchema:
+    """The subject that serializers register this topic's keys or values under, if it is there."""
+
+    words: str
+    subject: str
+    href: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class TopicPage:
     head: TopicHead
     tiles: tuple[Tile, ...]
@@ -46,6 +56,7 @@ class TopicPage:
     chart: Chart
     readers: tuple[ReaderRow, ...]
     configs: tuple[OwnConfig, ...]
+    schemas: tuple[TopicSchema, ...]
     topic_id: str
 
 
@@ -66,9 +77,11 @@ async def show_topic(visit: Asked) -> Response:
         chart=chart_range.chart(plan),
         readers=tuple(_reader(visit, topic, group) for group in topic.groups),
         configs=_own_configs(visit, topic.name),
+        schemas=_schemas(visit, topic),
         topic_id=visit.snapshot.topics[topic.name].topic_id.hex(),
     )
-    version = str(visit.snapshot.number)
+    desk = visit.access.schemas
+    version = f"{visit.snapshot.number}.{desk.position}" if desk else str(visit.snapshot.number)
     return visit.page(
         "topic/page.html", "topic/_live.html", title=topic.name, section="topics", view=view, version=version
     )
@@ -177,6 +190,23 @@ def _reader(visit: Visit, topic: TopicSummary, group: GroupLag) -> ReaderRow:
         status=words.capital(group.status_words),
         tone=STATUS_TONES[group.status],
     )
+
+
+def _schemas(visit: Visit, topic: TopicSummary) -> tuple[TopicSchema, ...]:
+    """TopicNameStrategy: what a subject that is not there would be called is offered for registration."""
+    desk = visit.access.schemas
+    if desk is None or not desk.is_ready or topic.is_internal:
+        return ()
+    found = []
+    for part in ("value", "key"):
+        subject = f"{topic.name}-{part}"
+        latest = desk.view.latest(subject)
+        if latest is None:
+            found.append(TopicSchema(f"{part}s", subject, visit.links.new_subject(subject=subject), ""))
+        else:
+            note = f"version {latest.version}, {desk.level(subject).value}"
+            found.append(TopicSchema(f"{part}s", subject, visit.links.subject(subject), note))
+    return tuple(found)
 
 
 def _own_configs(visit: Visit, topic: str) -> tuple[OwnConfig, ...]:

@@ -163,7 +163,7 @@ class Visit:
             return Response(status_code=204, headers={**marks, "Cache-Control": NO_STORE})
         is_poll = "v" in self.request.query_params
         if self.is_fragment and not is_poll and status_code == 200:
-            marks["HX-Push-Url"] = self.here
+            marks.setdefault("HX-Push-Url", self.here)
         shell = self.shell(title, section)
         context = {
             "shell": shell,

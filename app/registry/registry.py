@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from app.registry import contexts
 from app.registry.compatibility import CompatibilityLevel, CompatibilityPolicy, check
+from app.registry.compatibility.incompatibility import Incompatibility
 from app.registry.compatibility.reserved import refuse_restricted_names, reserved_differences
 from app.registry.contexts import DEFAULT_CONTEXT, GLOBAL_CONTEXT, context_of, qualify, split
 from app.registry.contracts import Metadata, validate_rules
@@ -40,6 +41,7 @@ from app.registry.schema import ParsedSchema, Reference, SchemaType
 from app.registry.scopes import Mode, effective_config, effective_mode
 from app.registry.settings import RegistrySettings
 from app.registry.store import SchemasTopic
+from app.registry.verdict import Verdict
 from app.registry.view import Content, Version, View
 
 LATEST = -1
@@ -242,6 +244,10 @@ class SchemaRegistry:
             return None
         return await self._find(subject, parsed.with_contract(lent.metadata, lent.rule_set), deleted=deleted)
 
+    async def read(self, subject: str, schema: NewSchema) -> ParsedSchema:
+        """A schema as a registration under the subject would read it, and nothing more."""
+        return await self._parse(self.core.subject(subject), schema, validate_new=True, normalize=False)
+
     # --- compatibility ---------------------------------------------------------------------------------------------
 
     async def incompatibilities(
@@ -251,6 +257,13 @@ class SchemaRegistry:
 
         Raises VersionNotFound for a number that is not there; there is no LATEST of an empty subject to disagree with.
         """
+        verdict = await self.verdict(subject, schema, number, normalize=normalize)
+        return [] if verdict is None else verdict.messages()
+
+    async def verdict(
+        self, subject: str, schema: NewSchema, number: int | None = None, *, normalize: bool = False
+    ) -> Verdict | None:
+        """As incompatibilities, with every reason by itself; None: nothing speaks against it."""
         subject = self.core.subject(subject)
         if number is None:
             previous = self.view.live(subject)
@@ -263,18 +276,18 @@ class SchemaRegistry:
         parsed = await self._parse(subject, schema, validate_new=True, normalize=normalize or bool(config.normalize))
         if config.validate_fields:
             refuse_restricted_names(parsed)
-        return await self._incompatibilities(subject, parsed, previous)
+        return await self._verdict(subject, parsed, previous)
 
-    async def _incompatibilities(self, subject: str, new: ParsedSchema, previous: Sequence[Version]) -> list[str]:
+    async def _verdict(self, subject: str, new: ParsedSchema, previous: Sequence[Version]) -> Verdict | None:
         config = self.core.config(subject)
         level = CompatibilityLevel(config.compatibility_level or CompatibilityLevel.BACKWARD)
-        validity = f"{{validateFields: '{str(bool(config.validate_fields)).lower()}', compatibility: '{level}'}}"
-        broken: list[str] = []
+        broken: tuple[Incompatibility, ...] = ()
         if config.validate_fields:
             latest = await self.core.parse_stored(previous[-1]) if previous else None
-            broken = [str(one.directed(reader="new", writer="old")) for one in reserved_differences(new, latest)]
+            broken = tuple(one.directed(reader="new", writer="old") for one in reserved_differences(new, latest))
+        reserved_only = Verdict(level, broken, validate_fields=True) if broken else None
         if level is CompatibilityLevel.NONE:
-            return [*broken, validity] if broken else []
+            return reserved_only
         group = config.compatibility_group
         if group:
             previous = [
@@ -287,17 +300,12 @@ class SchemaRegistry:
         older = [await self.core.parse_stored(one) for one in previous]
         chars = len(new.canonical) + sum(len(one.canonical) for one in older)
 
-        def judge() -> list[str]:
+        def judge() -> Verdict | None:
             for one, parsed in zip(reversed(previous), reversed(older), strict=True):
                 if found := check(level, new, [parsed], policy=policy):
-                    return [
-                        *broken,
-                        *map(str, found),
-                        f"{{oldSchemaVersion: {one.version}}}",
-                        f"{{oldSchema: '{parsed.canonical}'}}",
-                        validity,
-                    ]
-            return [*broken, validity] if broken else []
+                    reasons = (*broken, *found)
+                    return Verdict(level, reasons, one.version, parsed.canonical, bool(config.validate_fields))
+            return reserved_only
 
         return await self.core.parser.off_loop(judge, chars)
 
@@ -364,9 +372,9 @@ class SchemaRegistry:
             if mode is not Mode.IMPORT:
                 if config.validate_fields:
                     refuse_restricted_names(parsed)
-                reasons = await self._incompatibilities(subject, parsed, self.view.live(subject))
-                if reasons:
-                    raise IncompatibleSchema(subject, "[" + ", ".join(reasons) + "]")
+                verdict = await self._verdict(subject, parsed, self.view.live(subject))
+                if verdict is not None:
+                    raise IncompatibleSchema(subject, "[" + ", ".join(verdict.messages()) + "]")
             return await self._write(subject, schema, parsed, mode)
 
     def _check_mode(self, subject: str, schema: NewSchema) -> Mode:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from app.kafka.ports import (
     EARLIEST,
+    LATEST,
     ClusterAdmin,
     ClusterUnreachable,
     NewTopic,
@@ -96,8 +97,8 @@ class SchemasTopic:
         return self._is_ready
 
     @property
-    def next_offset(self) -> int:
-        """Of the record that will be applied next; NOT_LOOKED_UP before the topic was looked at."""
+    def position(self) -> int:
+        """The offset behind the last record that is in the view: the same as long as nothing changed."""
         return self._next_offset
 
     async def start(self) -> None:
@@ -156,6 +157,18 @@ class SchemasTopic:
         topics = (await self._admin.metadata()).topics
         if self.topic in topics:
             await self.write([(NOOP_KEY, None)])
+
+    async def catch_up(self) -> None:
+        """Wait until all that is in the topic now, whoever wrote it, is in the view. Raises StoreTimedOut."""
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                found = await self._admin.list_offsets({self._partition: LATEST})
+                self._exists = True
+                self._created.set()
+                if end := found[self._partition].offset:
+                    await self._read_past(end - 1)
+        except (KafkaError, ClusterUnreachable, TimeoutError) as error:
+            raise StoreTimedOut(str(error) or f"no answer within {self.timeout_s:g} s") from error
 
     async def _read_past(self, offset: int) -> None:
         if self._next_offset > offset:

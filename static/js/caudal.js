@@ -69,7 +69,7 @@ document.addEventListener("htmx:afterSwap", () => {
   const notices = one("#notices");
   if (!notices) return;
   const away = notices.dataset.away === "true";
-  all("fieldset[data-changes]").forEach((fieldset) => { fieldset.disabled = away; });
+  all("fieldset[data-changes]").forEach((fieldset) => { fieldset.disabled = away || fieldset.hasAttribute("data-closed"); });
 });
 
 /* --- toasts ---------------------------------------------------------------------------------------------------- */

@@ -18,8 +18,11 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 from app.clock import Clock
 from app.control_center.access import ClusterAccess, ControlCenterSettings
 from app.control_center.app import create_control_center
+from app.control_center.schemas.desk import SchemaDesk
 from app.metrics.sampler import Cadence, Sampler
+from app.registry.service import RegistryService, create_service
 from tests.memory_cluster import MemoryCluster
+from tests.unit.app.registry.service.conftest import WaitingCluster
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
@@ -54,6 +57,7 @@ class Place:
     cluster: MemoryCluster
     sampler: Sampler
     loop: asyncio.AbstractEventLoop
+    registry: RegistryService | None = None
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Run something in the server's own loop."""
@@ -66,15 +70,32 @@ class Place:
 @pytest.fixture
 def place() -> Iterator[Place]:
     clock = Clock()
-    cluster = MemoryCluster.seeded(broker_count=3, now_ms=clock.now_ms)
+    with served(MemoryCluster.seeded(broker_count=3, now_ms=clock.now_ms), clock) as place:
+        yield place
+
+
+@pytest.fixture
+def place_with_registry() -> Iterator[Place]:
+    """The Schema Registry keeps its topic in a cluster of its own, so that the one shown stays as it is seeded."""
+    clock, kept = Clock(), WaitingCluster()
+    registry = create_service(admin=kept, producer=kept)
+    with served(MemoryCluster.seeded(broker_count=3, now_ms=clock.now_ms), clock, registry) as place:
+        yield place
+
+
+@contextmanager
+def served(cluster: MemoryCluster, clock: Clock, registry: RegistryService | None = None) -> Iterator[Place]:
     sampler = Sampler(cluster, clock=clock, cadence=QUICK)
     settings = ControlCenterSettings(version="0.1.0", templates=ROOT / "templates", static=ROOT / "static")
-    app = create_control_center(settings, [ClusterAccess("prod", sampler, cluster, cluster)], clock)
+    access = ClusterAccess("prod", sampler, cluster, cluster, schemas=SchemaDesk(registry) if registry else None)
+    app = create_control_center(settings, [access], clock)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
     loop = asyncio.new_event_loop()
     started = threading.Event()
 
     async def serve() -> None:
+        if registry is not None:
+            await registry.start()
         await sampler.start()
         serving = asyncio.create_task(server.serve())
         while not server.started:
@@ -82,12 +103,14 @@ def place() -> Iterator[Place]:
         started.set()
         await serving
         await sampler.stop()
+        if registry is not None:
+            await registry.stop()
 
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
     thread.start()
     assert started.wait(10)
     port = server.servers[0].sockets[0].getsockname()[1]
-    yield Place(f"http://127.0.0.1:{port}/ui", cluster, sampler, loop)
+    yield Place(f"http://127.0.0.1:{port}/ui", cluster, sampler, loop, registry)
     server.should_exit = True
     thread.join(timeout=10)
     loop.close()

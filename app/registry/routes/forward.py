@@ -1,19 +1,18 @@
 """Writes that came to a node which is not the writer go on to the one that is."""
 
 import asyncio
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from typing import TypeVar
 
 from app.http.exchange import Response
 from app.http.routing import Endpoint
+from app.registry.peer import exchange
 from app.registry.refusals import ForwardingFailed, UnknownLeader
 from app.registry.routes.wire import Request
 
 F = TypeVar("F", bound=Callable[..., object])
 
-TIMEOUT_S = 30.0
 FORWARDED = b"x-forward"  # `false` on what was forwarded once: it goes no further
 _PASSED_ON = (b"content-type", b"accept", b"authorization")
 
@@ -46,16 +45,6 @@ async def forward(request: Request, url: str) -> Response:
         method=request.method,
     )
     try:
-        return await asyncio.to_thread(_exchange, sent)
+        return Response(*await asyncio.to_thread(exchange, sent))
     except (OSError, ValueError) as error:
         raise ForwardingFailed(url, error) from error
-
-
-def _exchange(request: urllib.request.Request) -> Response:
-    # No proxy of the environment: the other node is on our own network.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=TIMEOUT_S) as answer:
-            return Response(answer.status, answer.read(), answer.headers.get("Content-Type", ""))
-    except urllib.error.HTTPError as error:
-        return Response(error.code, error.read(), error.headers.get("Content-Type", ""))

@@ -98,11 +98,11 @@ def test_a_conflict_stops_an_import_before_anything_is_written(
     caudal("export", tmp_path, "--url", registry.url)
     register(other, "theirs", '"string"')
     register(other, "p", '"int"')
-    written = other.service.store.next_offset
+    written = other.service.store.position
     refused = caudal("import", tmp_path, "--url", other.url)
     assert refused.exit_code == 1
     assert "caudal: p version 1 has id 6 here and 2 in the registry" in refused.output.splitlines()
-    assert other.service.store.next_offset == written
+    assert other.service.store.position == written
 
 
 def test_an_import_that_fails_half_way_gives_the_modes_back_and_can_go_on(
