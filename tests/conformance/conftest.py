@@ -1,7 +1,8 @@
 """The two brokers under comparison: ours always, a genuine Apache Kafka 4.3.1 where Java and Maven are."""
 
+import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 
@@ -21,7 +22,14 @@ LIKE_THE_KIT = {
 
 @pytest.fixture(scope="session")
 def our_broker() -> Iterator[Broker]:
-    with Broker(settings=LIKE_THE_KIT) as running:
+    with running_broker() as running:
+        yield running
+
+
+@contextlib.contextmanager
+def running_broker(settings: Mapping[str, str] | None = None) -> Iterator[Broker]:
+    """One with the kit's settings, and more if wanted."""
+    with Broker(settings={**LIKE_THE_KIT, **(settings or {})}) as running:
         side = Side(running.bootstrap_servers)
         # Kafka's controller sets this for all brokers when eligible leader replicas come on (docs/differences.md).
         configs = [{"name": "min.insync.replicas", "config_operation": 0, "value": "1"}]
