@@ -63,6 +63,7 @@ def test_nothing_acknowledged_is_lost_when_the_broker_is_killed(
     chance: random.Random,
     is_soak: bool,
     figures: Callable[..., None],
+    within: Callable[..., None],
 ) -> None:
     duration_s = 60 if is_soak else 9
     broker = new_broker()
@@ -94,7 +95,7 @@ def test_nothing_acknowledged_is_lost_when_the_broker_is_killed(
     assert len(history.acknowledged) == len(history.sent)
     assert history.violations()[:10] == []
     assert broker.unforeseen_lines() == []
-    assert start_cpu_seconds <= START_SECONDS_MAX  # the rest is what the clients and others take of the machine
+    within(start_cpu_s=(start_cpu_seconds, START_SECONDS_MAX))  # the rest is what the clients take of the machine
 
 
 def kill_at_random(broker: BrokerUnderTest, chance: random.Random, duration_s: float) -> list[float]:
