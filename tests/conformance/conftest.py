@@ -12,12 +12,26 @@ from tests.conformance.asking import Side
 from tests.conftest import IN_CI
 
 BROKER_CONFIGS = 4
+BEGAN_ANEW = "client began anew"
 LIKE_THE_KIT = {
     "node.id": "1",
     "offsets.topic.num.partitions": "8",
     "transaction.state.log.num.partitions": "4",
 }
 """What the kit sets otherwise than our defaults, so that answers can be equal."""
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    told = [
+        value
+        for report in terminalreporter.stats.get("passed", [])
+        for name, value in report.user_properties
+        if name == BEGAN_ANEW
+    ]
+    if told:
+        terminalreporter.section("clients of the conformance tests that began anew, and why")
+        for line in told:
+            terminalreporter.write_line(str(line))
 
 
 @pytest.fixture(scope="session")

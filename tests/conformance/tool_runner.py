@@ -35,8 +35,6 @@ TOOLS = {
     "streams-application-reset": "org.apache.kafka.tools.StreamsResetter",
     "topics": "org.apache.kafka.tools.TopicCommand",
     "transactions": "org.apache.kafka.tools.TransactionsCommand",
-    "verifiable-consumer": "org.apache.kafka.tools.VerifiableConsumer",
-    "verifiable-producer": "org.apache.kafka.tools.VerifiableProducer",
 }
 
 
@@ -147,7 +145,7 @@ def common(printed: str, address: str) -> list[str]:
     printed = printed.replace(address, "<address>").replace(address.rpartition(":")[2], "<port>")
     for pattern, name in _ALIKE:
         printed = pattern.sub(name, printed)
-    if "latency" in printed or "MB.sec" in printed or "avg_throughput" in printed:
+    if "latency" in printed or "MB.sec" in printed:
         for pattern, name in _FIGURES:
             printed = pattern.sub(name, printed)
     lines = (" ".join(line.split()) for line in printed.splitlines())

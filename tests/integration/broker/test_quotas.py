@@ -103,7 +103,7 @@ def test_who_makes_many_partitions_is_told(broker, wire, fresh_name, set_quota):
 def test_who_has_no_mutations_left_is_refused(broker, wire, fresh_name, set_quota):
     set_quota("client-id", "wire", "controller_mutation_rate", 4.0)
     with WireClient(broker.bootstrap_servers) as client:
-        client.ask(CreateTopicsRequest(topics=[CreatableTopic(fresh_name(), 8, 1)]), 6)
+        client.ask(CreateTopicsRequest(topics=[CreatableTopic(fresh_name(), 40, 1)]), 6)  # ten seconds ahead
     with WireClient(broker.bootstrap_servers) as client:
         response = client.ask(CreateTopicsRequest(topics=[CreatableTopic(fresh_name(), 1, 1)]), 6)
         assert response.topics[0].error_code == 89
