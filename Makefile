@@ -38,9 +38,10 @@ imports: $(VENV)/.test
 pytest: $(VENV)/.test
 	$(PYTEST) $(TESTS)
 
-# The fault tests in full, with twenty seeds: hours. In parts: make soak ARGS="-k power" or CAUDAL_SEEDS="7 8" make soak
+# The fault tests in full, with twenty seeds: hours. It goes on where it was interrupted. In parts:
+# make soak ARGS="kill-load guided-fuzz --seeds 7-9"; make soak ARGS=--list names them, ARGS=--short tries them all.
 soak: $(VENV)/.test
-	CAUDAL_SOAK=1 $(BIN)/python -m pytest tests/faults tests/unit/broker/log/test_read_check.py $(ARGS)
+	@$(BIN)/python -m tests.faults.soak $(ARGS)
 
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -1,11 +1,17 @@
-"""Compaction of a 1 GB log: how long it takes, and what producers to another topic feel of it meanwhile."""
+"""Compaction of a 1 GB log: how long it takes, and what producers to another topic feel of it meanwhile.
 
+With `python -m benchmarks.compaction --case 100:lz4 --mib 50` only some records, one codec or a smaller log.
+"""
+
+import argparse
 import asyncio
 import contextlib
 import random
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -18,10 +24,11 @@ from broker.protocol.compression import Codec
 from broker.protocol.record_batch import Record, build_batch
 from caudal.testing import Broker
 
-LOG_BYTES = 1 << 30
-SEGMENT_BYTES = 1 << 28
+LOG_MIB = 1_024
+SEGMENTS = 4
 KEYS = 200_000
-CASES = ((1_000, Codec.NONE), (100, Codec.NONE), (100, Codec.ZSTD), (100, Codec.LZ4))
+CASES = tuple((record_bytes, codec) for record_bytes in (1_000, 100) for codec in (Codec.NONE, Codec.LZ4, Codec.ZSTD))
+"""Of compressed batches the log has as many bytes on disk: several times the records."""
 BATCH_BYTES = 16_384
 CONNECTIONS = 4
 QUIET_SECONDS = 5
@@ -30,8 +37,16 @@ P99_MS_MAX = 20
 BOUND_SECONDS = 60
 
 
-def write_log(folder: Path, record_bytes: int, codec: Codec) -> int:
-    """Segments of a log as if producers had written them; where the last one, which stays active, begins."""
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A log as if producers had written it: where its last segment begins, which stays active; all its records."""
+
+    active_offset: int
+    records: int
+
+
+def write_log(folder: Path, record_bytes: int, codec: Codec, log_bytes: int) -> Written:
+    """Write its segments."""
     source, now_ms = random.Random(1), time.time_ns() // 1_000_000
     values = [source.randbytes((record_bytes - 30) // 2).hex().encode() for _ in range(1_000)]
     count = max(1, BATCH_BYTES // record_bytes)
@@ -39,13 +54,13 @@ def write_log(folder: Path, record_bytes: int, codec: Codec) -> int:
     segment = folder / f"{offset:020d}.log"
     batches: list[bytes] = []
     segment_bytes = 0
-    while written < LOG_BYTES:
+    while written < log_bytes:
         records = [
             Record(offset + n, now_ms, b"key-%012d" % source.randrange(KEYS), source.choice(values))
             for n in range(count)
         ]
         batch = build_batch(records, base_offset=offset, codec=codec)
-        if segment_bytes + len(batch) > SEGMENT_BYTES:
+        if segment_bytes + len(batch) > log_bytes // SEGMENTS:
             segment.write_bytes(b"".join(batches))
             segment, batches, segment_bytes = folder / f"{offset:020d}.log", [], 0
         batches.append(batch)
@@ -53,7 +68,7 @@ def write_log(folder: Path, record_bytes: int, codec: Codec) -> int:
         written += len(batch)
         segment_bytes += len(batch)
     segment.write_bytes(b"".join(batches))
-    return int(segment.stem)
+    return Written(int(segment.stem), offset)
 
 
 async def produce(bootstrap: str, topic: str, seconds: float, stop: asyncio.Event) -> list[float]:
@@ -104,7 +119,7 @@ class Watched:
         sys.exit(f"not compacted within {SECONDS_MAX} s")
 
 
-def measure(record_bytes: int, codec: Codec) -> list[list[object]]:
+def measure(record_bytes: int, codec: Codec, log_bytes: int) -> list[list[object]]:
     with tempfile.TemporaryDirectory(prefix="benchmark-compaction-") as folder:
         log_file = Path(folder, "log")
         settings = {"log.cleaner.backoff.ms": "200"}
@@ -114,16 +129,17 @@ def measure(record_bytes: int, codec: Codec) -> list[list[object]]:
             broker.stop()
             for old in (broker.data_folder / "big-0").glob("*.log"):
                 old.unlink()
-            end_offset = write_log(broker.data_folder / "big-0", record_bytes, codec)
+            log = write_log(broker.data_folder / "big-0", record_bytes, codec, log_bytes)
             (broker.data_folder / ".kafka_cleanshutdown").unlink(missing_ok=True)
             broker.start()
-            watched = Watched(broker.data_folder, broker.pid, end_offset)
+            watched = Watched(broker.data_folder, broker.pid, log.active_offset)
             before = _log_bytes(broker.data_folder)
             seconds, quiet, busy = uvloop.run(_measure(broker, watched))
             after = _log_bytes(broker.data_folder)
     what = f"{record_bytes} B, {codec.name.lower()}"
     return [
         [f"{what}: {before >> 20} MiB to {after >> 20} MiB, s", seconds, BOUND_SECONDS],
+        [f"{what}: million records a second", f"{log.records / seconds / 1e6:.2f} of {log.records / 1e6:.1f}", ""],
         [f"{what}: CPU s and MiB of the cleaner's process", f"{watched.cpu_seconds:.1f}, {watched.memory_mib}", ""],
         [f"{what}: produce p50 / p99 / max before, ms", _latencies(quiet), ""],
         [f"{what}: produce p50 / p99 / max meanwhile, ms", _latencies(busy), P99_MS_MAX],
@@ -162,11 +178,25 @@ def _latencies(latencies: list[float]) -> str:
     return f"{p50:.2f} / {p99:.2f} / {max(latencies) * 1000:.1f}"
 
 
-def main() -> None:
-    rows = [row for case in CASES for row in measure(*case)]
+def case_of(text: str) -> tuple[int, Codec]:
+    """`100:lz4`: records of 100 bytes in batches of LZ4. Raises ValueError."""
+    record_bytes, _, codec = text.partition(":")
+    try:
+        return int(record_bytes), Codec[codec.upper()]
+    except KeyError:
+        raise ValueError(f"no codec {codec}") from None
+
+
+def main(arguments: Sequence[str] = ()) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.compaction")
+    parser.add_argument("--case", type=case_of, action="append", help="record bytes and codec, 100:lz4; default: all")
+    parser.add_argument("--mib", type=int, default=LOG_MIB, help="size of the log on disk")
+    asked = parser.parse_args(arguments)
+    rows = [row for case in asked.case or CASES for row in measure(*case, asked.mib << 20)]
     print(machine() + "\n")
-    print(table(f"Compaction of 1 GB while {CONNECTIONS} connections produce", ["what", "measured", "bound"], rows))
+    title = f"Compaction of {asked.mib} MiB while {CONNECTIONS} connections produce"
+    print(table(title, ["what", "measured", "bound"], rows))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

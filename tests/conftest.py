@@ -3,8 +3,10 @@
 import contextlib
 import json
 import os
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -199,6 +201,22 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     running = start_platform(tmp_path_factory.mktemp("platform") / "data")
     yield running
     running.stop()
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on and that no connection is given on its way out, so they stay free meanwhile.
+
+    Who tries to reach a broker that is just being started again would else, now and then, be given the very port.
+    """
+    found: list[int] = []
+    while len(found) < count:
+        port = random.SystemRandom().randrange(10_000, 20_000)  # the kit's are above, and then those of connections
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            if port not in found:
+                found.append(port)
+    return found
 
 
 def wait_until(claim: object, *, timeout: float = 15.0, step: float = 0.1, what: str = "") -> object:

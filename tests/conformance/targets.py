@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from caudal.testing import Broker
-from tests.conftest import start_real_kafka
+from tests.conftest import free_ports, start_real_kafka
 from tests.integration.broker.certificates import Authority
 
 PROTOCOLS = "PLAINTEXT:PLAINTEXT,SECURE:"
@@ -42,7 +42,7 @@ class Target:
 @contextlib.contextmanager
 def our_broker(folder: Path, authority: Authority) -> Iterator[Target]:
     folder.mkdir(parents=True, exist_ok=True)
-    plain, secure = _free_ports()
+    plain, secure = free_ports(2)
     addresses = f"PLAINTEXT://127.0.0.1:{plain},SECURE://127.0.0.1:{secure}"
     settings = {
         "listeners": addresses,
@@ -95,19 +95,10 @@ def _prepared(target: Target) -> Target:
     return target
 
 
-def _free_ports(count: int = 2) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-
-
 def _kit_ports() -> list[int]:
     """The kit's controller listens 1000 above its broker."""
     while True:
-        plain, secure = _free_ports()
-        if plain < 60000:
-            with contextlib.suppress(OSError), socket.socket() as probe:
-                probe.bind(("127.0.0.1", plain + 1000))
-                return [plain, secure, plain + 1000]
+        plain, secure = free_ports(2)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", plain + 1000))
+            return [plain, secure, plain + 1000]

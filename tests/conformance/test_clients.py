@@ -1,12 +1,13 @@
 """Every client sees the same in our broker as in a real Apache Kafka, step by step."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conformance.clients import CLIENTS, Client
+from tests.conformance.conftest import BEGAN_ANEW
 from tests.conformance.exemptions import EXEMPTIONS, without_exempted
 from tests.conformance.page import PAGE, steps_by_client
 from tests.conformance.runs import Document, Run, run_all
@@ -20,10 +21,12 @@ pytestmark = pytest.mark.java
 Runs = dict[tuple[str, str], Run]
 
 REPEATS_MAX = 2
-"""How often a client may begin anew.
+"""How often a client may begin anew, for two races that are not ours; a deviation of ours comes again each time.
 
 What Kafka's controller has decided reaches its own broker a moment later, so a busy machine shows clients an Apache
-Kafka that does not know its new topic yet. A deviation of ours comes again each time.
+Kafka that does not know its new topic yet. And kafka-python 3.0.12 forgets an assignment: when the time of `poll` ends
+while it waits for the answer to SyncGroup, it takes that for done and never looks at the partitions it was given; its
+script gives a join 5 s where it can, and two members of one thread (`rebalance`) cannot.
 """
 
 
@@ -37,14 +40,33 @@ def runs(java_tools: object, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         targets = [stack.enter_context(start(folder / start.__name__, authority)) for start in BROKERS]
         runs = run_all(able, targets, folder)
         for _ in range(REPEATS_MAX):
-            if again := [client for client in able if not is_as_expected(runs, client)]:
+            if again := {client: wrong for client in able if (wrong := unexpected(runs, client))}:
+                begun_anew.extend(line for wrong in again.values() for line in wrong)
                 runs |= run_all(again, targets, folder)
         yield runs
 
 
-def is_as_expected(runs: Runs, client: Client) -> bool:
-    pair = [runs[client.name, target].document for target in ("caudal", "kafka")]
-    return all(pair) and not deviations(*pair) and not any(failed_steps(answers) for answers in pair)
+begun_anew: list[str] = []
+"""Why clients did; the summary of the run shows it."""
+
+
+def unexpected(runs: Runs, client: Client) -> list[str]:
+    """What is not as it should be with either broker, or between them."""
+    found = []
+    for target in ("caudal", "kafka"):
+        run = runs[client.name, target]
+        wrong = failed_steps(run.document) if run.document else [run.complaint[:200]]
+        found += [f"{client.title} with {target}: {each}" for each in wrong]
+    if not found:
+        ours, kafkas = (runs[client.name, target].document for target in ("caudal", "kafka"))
+        found = [f"{client.title}: {each}" for each in deviations(ours, kafkas)]
+    return found
+
+
+def test_whoever_began_anew_is_told(runs: Runs, record_property: Callable[[str, object], None]):
+    for line in begun_anew:
+        record_property(BEGAN_ANEW, line)
+    assert runs
 
 
 def document(runs: Runs, client: Client, target: str) -> Document:

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from caudal.testing import Broker, BrokerFailedError
+from tests.conftest import free_ports
 
 MIB = 1 << 20
 _UNFORESEEN = re.compile(r"Traceback|handler failed|never awaited|never retrieved|Task was destroyed|unhandled", re.I)
@@ -30,7 +31,8 @@ class BrokerUnderTest(Broker):
         open_files_max: int | None = None,
         program: tuple[str, ...] = ("-m", "broker"),
     ) -> None:
-        super().__init__(settings=settings, data_folder=data_folder, log_file=log_file)
+        (port,) = free_ports(1)
+        super().__init__(settings=settings, data_folder=data_folder, port=port, log_file=log_file)
         self.start_seconds = 0.0
         """How long the last start took until clients could connect."""
         self.start_cpu_seconds = 0.0

@@ -215,8 +215,8 @@ class Sender:
 
 
 def frames_for(seconds: float, corpus: Corpus) -> Iterator[bytes]:
-    """The corpus as it is, then changed frames until the time is over."""
-    deadline = time.monotonic() + seconds
+    """The corpus as it is, then changed frames for so many seconds."""
     yield from list(corpus.frames)
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         yield corpus.next()

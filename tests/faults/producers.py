@@ -1,16 +1,21 @@
-"""Real clients' idempotent producers, each in a thread of its own, that keep sending while the broker dies."""
+"""Real clients' idempotent producers, each in a thread or process of its own, that send on while the broker dies."""
 
 import asyncio
+import contextlib
 import itertools
+import subprocess
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 from aiokafka import AIOKafkaProducer
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
+from tests.conformance.builds import HERE, JAVA, go_program, java_3_libraries, java_classes, kit_libraries
 from tests.faults.checker import LogHistory, Place, Value
 
+JAVA_SOURCE = HERE / "java" / "LoadProducer.java"
 FLUSH_SECONDS = 60
 READ_SECONDS = 60
 LIBRDKAFKA = {
@@ -35,6 +40,7 @@ class LoadProducer(ABC):
         self._bootstrap_servers = bootstrap_servers
         self._topic = topic
         self._partition_count = partition_count
+        self._rate = rate
         self._pause_s = 0.01
         self._per_pause = max(1, int(rate * self._pause_s))
         self._is_stopped = threading.Event()
@@ -134,6 +140,70 @@ class AiokafkaProducer(LoadProducer):
             self.failures.append(f"{self.name}: {value}: {error!r}")
             return
         self.acknowledged[value] = Place(metadata.partition, metadata.offset)  # type: ignore[attr-defined]
+
+
+class ProgramProducer(LoadProducer):
+    """A client of another language: a program of tests/conformance that prints what became of its values."""
+
+    command: Callable[[], list[str]]
+
+    def _run(self) -> None:
+        arguments = [self._bootstrap_servers, self._topic, str(self._partition_count), self.name, str(self._rate)]
+        with subprocess.Popen(
+            [*self.command(), *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            stopper = threading.Thread(target=self._stop_program, args=(process,))
+            stopper.start()
+            for line in process.stdout:
+                self._note_line(line.strip())
+            self._is_stopped.set()
+            stopper.join()
+        if process.returncode:
+            self.failures.append(f"{self.name} exited {process.returncode}")
+
+    def _stop_program(self, process: "subprocess.Popen[str]") -> None:
+        self._is_stopped.wait()
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write("stop\n")
+            process.stdin.flush()
+        try:
+            process.wait(FLUSH_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+    def _note_line(self, line: str) -> None:
+        if line.startswith("sent "):
+            self.sent = {Value(self.name, sequence) for sequence in range(int(line.removeprefix("sent ")))}
+        elif line.startswith("failed "):
+            self.failures.append(f"{self.name}: {line}")
+        else:
+            sequence, partition, offset = map(int, line.split())
+            self.acknowledged[Value(self.name, sequence)] = Place(partition, offset)
+
+
+class Java4Producer(ProgramProducer):
+    """Apache Kafka's own, of 4.3."""
+
+    command = staticmethod(lambda: [*JAVA, "-cp", f"{java_classes(JAVA_SOURCE)}:{kit_libraries()}", "LoadProducer"])
+
+
+class Java3Producer(ProgramProducer):
+    """Apache Kafka's own, of 3.9."""
+
+    command = staticmethod(lambda: [*JAVA, "-cp", f"{java_classes(JAVA_SOURCE)}:{java_3_libraries()}", "LoadProducer"])
+
+
+class FranzGoProducer(ProgramProducer):
+    """franz-go."""
+
+    command = staticmethod(lambda: [str(go_program("load_producer"))])
 
 
 def read_topic(bootstrap_servers: str, topic: str, partition_count: int) -> list[tuple[Place, Value]]:

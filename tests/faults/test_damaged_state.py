@@ -5,7 +5,6 @@ Torn ends (T3) and flipped bits in `.log`, index, snapshot and checkpoint files:
 
 import random
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,6 +41,8 @@ FILES = [
 RECORDS = 20
 VALUE = b"v" * 500
 """Large enough for the partition to have index files: a tiny one goes without."""
+CHECKED_AT_ONCE = {"caudal.flush.mode": "always"}
+"""What is on disk is checked whenever it is read; what was just written is not."""
 TOPIC_RESOURCE, BROKER_RESOURCE, SET = 2, 4, 0
 
 
@@ -128,7 +129,7 @@ def test_a_flipped_bit_changes_nothing_or_is_reported(
 def test_a_bit_that_flips_while_the_broker_runs_is_answered_with_corrupt_message(
     new_broker: Callable[..., BrokerUnderTest], chance: random.Random, where: str
 ) -> None:
-    broker = new_broker()
+    broker = new_broker(settings=CHECKED_AT_ONCE)
     broker.create_topic("damage", configs={"internal.segment.bytes": "1500"})
     values = [f"value {number:03}".encode() for number in range(50)]
     with WireClient(broker.bootstrap_servers) as wire:
@@ -143,7 +144,6 @@ def test_a_bit_that_flips_while_the_broker_runs_is_answered_with_corrupt_message
         content[sum(map(len, batches[:number])) + chance.randrange(16, len(batches[number]))] ^= 1 << chance.randrange(
             8
         )
-        time.sleep(0.3)  # until it is on disk: nobody looks again at what was just written
         path.write_bytes(content)
         expected = {offset: value for offset, value in enumerate(values) if offset != bad}
         assert read_around(wire) == (expected, [bad])
@@ -180,13 +180,12 @@ def read_around(wire: WireClient) -> tuple[dict[int, bytes], list[int]]:
 def test_damage_in_a_large_answer_cuts_it_short_once_and_is_corrupt_message_from_then_on(
     new_broker: Callable[..., BrokerUnderTest],
 ) -> None:
-    broker = new_broker()
+    broker = new_broker(settings=CHECKED_AT_ONCE)
     broker.create_topic("damage")
     with WireClient(broker.bootstrap_servers) as wire:
         for _ in range(10):
             assert produce(wire, "damage", bytes(400_000)).error_code == 0
     (path,) = (broker.data_folder / "damage-0").glob("*.log")
-    time.sleep(0.3)  # until it is on disk
     with path.open("r+b") as file:
         file.seek(path.stat().st_size * 55 // 100)
         file.write(b"!")

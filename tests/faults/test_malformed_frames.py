@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 
 import pytest
@@ -13,12 +14,14 @@ import pytest
 from broker.errors import TopicAlreadyExists
 from broker.protocol.compression import DECOMPRESSED_BYTES_MAX
 from broker.protocol.messages.list_offsets import ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic
+from tests.conftest import wait_until
 from tests.faults import malformed
 from tests.faults.broker_under_test import MIB, BrokerUnderTest
 from tests.faults.malformed import TOPICS, Frame
 from tests.integration.broker.wire_client import WireClient, batch, produce_request
 
 CLOSED_WITHIN_S = 1.0
+PATIENCE_S = 60.0
 RSS_GROWTH_MIB_MAX = 50
 OPENED_MIB_MAX = DECOMPRESSED_BYTES_MAX / MIB + RSS_GROWTH_MIB_MAX
 """What opening one batch may take for a moment; batches are opened one at a time."""
@@ -99,20 +102,28 @@ async def send(broker: BrokerUnderTest, frame: Frame, wait_s: float) -> bool | N
         writer.transport.abort()
 
 
-async def send_all(broker: BrokerUnderTest, frames: list[Frame], wait_s: float) -> tuple[int, int]:
-    """Send each frame on a connection of its own, many at once.
+@dataclass(slots=True)
+class Sent:
+    """How many connections the broker closed, how many had heard nothing in time, and how long the slowest took."""
 
-    How many connections the broker closed, and how many had heard nothing when the time was over.
-    """
-    closed = silent = 0
+    closed: int = 0
+    silent: int = 0
+    slowest_s: float = 0.0
+
+
+async def send_all(broker: BrokerUnderTest, frames: list[Frame], wait_s: float) -> Sent:
+    """Send each frame on a connection of its own, many at once."""
+    result = Sent()
     pending = iter(frames)
     while some := list(islice(pending, AT_ONCE)):
         sent: list[Awaitable[bool | None]] = [send(broker, frame, wait_s) for frame in some]
+        begun = time.monotonic()
         for frame, was_closed in zip(some, await asyncio.gather(*sent), strict=True):
-            closed += was_closed is True
-            silent += was_closed is None
+            result.closed += was_closed is True
+            result.silent += was_closed is None
             assert was_closed is True or not frame.is_refused, f"{frame.kind} was not refused: {frame.data[:60].hex()}"
-    return closed, silent
+        result.slowest_s = max(result.slowest_s, time.monotonic() - begun)
+    return result
 
 
 def refusals(broker: BrokerUnderTest) -> int:
@@ -120,7 +131,7 @@ def refusals(broker: BrokerUnderTest) -> int:
 
 
 def test_frames_that_cannot_be_answered_close_their_connection_and_are_logged_once(
-    broker: BrokerUnderTest, chance: random.Random, figures: Callable[..., None]
+    broker: BrokerUnderTest, chance: random.Random, figures: Callable[..., None], within: Callable[..., None]
 ) -> None:
     frames = list(malformed.refused_frames(chance))
     frames += [malformed.cut_short(frame, chance) for frame in malformed.valid_requests(chance) for _ in range(3)]
@@ -128,7 +139,7 @@ def test_frames_that_cannot_be_answered_close_their_connection_and_are_logged_on
     broker.forget_peak()
     begun = time.monotonic()
     with OtherClient(broker) as other:
-        asyncio.run(send_all(broker, frames, wait_s=CLOSED_WITHIN_S + other.worst_s))
+        slowest_s = asyncio.run(send_all(broker, frames, wait_s=PATIENCE_S)).slowest_s
     figures(
         frames=len(frames),
         seconds=time.monotonic() - begun,
@@ -137,6 +148,7 @@ def test_frames_that_cannot_be_answered_close_their_connection_and_are_logged_on
     )
     assert other.failure is None
     assert refusals(broker) - logged == len(frames)
+    within(closed_s=(slowest_s, CLOSED_WITHIN_S + other.worst_s))
     assert broker.peak_rss_mib() - rss < RSS_GROWTH_MIB_MAX
     assert broker.unforeseen_lines() == []
 
@@ -150,8 +162,8 @@ def test_random_and_bit_flipped_frames_harm_nobody(
     broker.forget_peak()
     begun = time.monotonic()
     with OtherClient(broker) as other:
-        closed, silent = asyncio.run(send_all(broker, frames, wait_s=0.2))
-    time.sleep(0.2)
+        sent = asyncio.run(send_all(broker, frames, wait_s=0.2))
+    wait_until(lambda: refusals(broker) - logged >= sent.closed, what="the last refusals are logged")
     logged = refusals(broker) - logged
     figures(
         frames=frame_count,
@@ -163,7 +175,7 @@ def test_random_and_bit_flipped_frames_harm_nobody(
     )
     assert other.failure is None
     assert broker.unforeseen_lines() == []
-    assert closed <= logged <= closed + silent
+    assert sent.closed <= logged <= sent.closed + sent.silent
     assert broker.rss_mib() - rss < RSS_GROWTH_MIB_MAX
 
 
@@ -220,4 +232,4 @@ def test_a_stored_bomb_is_not_opened_without_limit_by_a_search_for_a_time(
 
 
 def test_a_hundred_thousand_tags_are_skipped(broker: BrokerUnderTest) -> None:
-    assert asyncio.run(send(broker, malformed.many_tags(), wait_s=5)) is False
+    assert asyncio.run(send(broker, malformed.many_tags(), wait_s=PATIENCE_S)) is False

@@ -34,7 +34,10 @@ def seconds_to_metadata(broker: BrokerUnderTest) -> float:
 
 
 def test_a_start_does_not_take_longer_for_ten_thousand_partitions(
-    new_broker: Callable[..., BrokerUnderTest], is_soak: bool, figures: Callable[..., None]
+    new_broker: Callable[..., BrokerUnderTest],
+    is_soak: bool,
+    figures: Callable[..., None],
+    within: Callable[..., None],
 ) -> None:
     touched = TOPICS if is_soak else 2
     broker = new_broker()
@@ -75,7 +78,6 @@ def test_a_start_does_not_take_longer_for_ten_thousand_partitions(
         rss_started_mib=clean_rss,
         rss_touched_mib=broker.rss_mib(),
     )
-    assert clean_s <= START_SECONDS_MAX
-    assert killed_s <= START_SECONDS_MAX
+    within(start_clean_s=(clean_s, START_SECONDS_MAX), start_killed_s=(killed_s, START_SECONDS_MAX))
     assert broker.rss_mib() <= RSS_MIB_MAX
     assert broker.unforeseen_lines() == []

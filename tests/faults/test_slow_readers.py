@@ -47,7 +47,10 @@ def drip(readers: list[WireClient], is_over: threading.Event) -> None:
 
 @pytest.mark.parametrize("partitions", [1, 10, 300])
 def test_slow_readers_occupy_a_piece_each_and_disturb_nobody(
-    new_broker: Callable[..., BrokerUnderTest], figures: Callable[..., None], partitions: int
+    new_broker: Callable[..., BrokerUnderTest],
+    figures: Callable[..., None],
+    within: Callable[..., None],
+    partitions: int,
 ) -> None:
     broker = new_broker()
     broker.create_topic("busy")
@@ -81,9 +84,9 @@ def test_slow_readers_occupy_a_piece_each_and_disturb_nobody(
         worst_ms=among_slow[-1] * 1000,
     )
     assert growth_mib < READERS * MIB_PER_READER_MAX
-    assert among_slow[len(among_slow) // 2] < 2 * alone[len(alone) // 2] + 0.001
+    within(p50_s=(among_slow[len(among_slow) // 2], 2 * alone[len(alone) // 2] + 0.001))
     assert broker.unforeseen_lines() == []
-    wait_until(lambda: broker.open_files() < 400, what="what the readers held is let go")
+    wait_until(lambda: broker.open_files() < 400, timeout=60, what="what the readers held is let go")
 
 
 def test_clients_that_ask_and_never_listen_are_not_read_further(

@@ -35,6 +35,9 @@ SETTINGS = {
     "transaction.state.log.num.partitions": "1",
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "100",
 }
+DYING = {**SETTINGS, "transaction.abort.timed.out.transaction.cleanup.interval.ms": "600000"}
+"""Nothing times out before the chosen moment, however long a busy machine takes to reach it."""
+
 MOMENTS = [
     # moment, how the producer would have it, how it ends, what the log says until then
     ("before:ONGOING:1", True, "nothing", "Empty"),
@@ -126,7 +129,7 @@ def test_a_transaction_ends_as_the_log_says_wherever_the_broker_died(
     ended_s = 0.0
     for number, (moment, commit, ending, said) in enumerate(moments):
         folder = tmp_path / f"data-{number}"
-        dying = new_broker(data_folder=folder, settings=SETTINGS, program=(str(CRASHING_BROKER), moment))
+        dying = new_broker(data_folder=folder, settings=DYING, program=(str(CRASHING_BROKER), moment))
         dying.create_topic(TOPIC, PARTITIONS)
         with WireClient(dying.bootstrap_servers) as wire:
             transaction = TransactionByHand(wire, version=version)
@@ -148,7 +151,7 @@ def test_a_transaction_ends_as_the_log_says_wherever_the_broker_died(
             expected_state = {"commit": "CompleteCommit", "abort": "CompleteAbort", "nothing": "Empty"}[ending]
             wait_until(
                 lambda wire=wire, expected=expected_state: state(wire) == expected,
-                timeout=TIMEOUT_MS / 1000 + 5,
+                timeout=TIMEOUT_MS / 1000 + 30,
                 what=f"{moment}: the end",
             )
             ended_s = max(ended_s, time.monotonic() - begun)
@@ -170,9 +173,8 @@ def test_a_transaction_ends_as_the_log_says_wherever_the_broker_died(
 def test_a_transaction_whose_coordinator_lost_it_is_ended_by_the_clock(
     new_broker: Callable[..., BrokerUnderTest], tmp_path: Path
 ) -> None:
-    settings = {**SETTINGS, "transaction.max.timeout.ms": "1000"}
     broker = new_broker(
-        data_folder=tmp_path / "data", settings=settings, program=(str(CRASHING_BROKER), "before:PREPARE_COMMIT:1")
+        data_folder=tmp_path / "data", settings=DYING, program=(str(CRASHING_BROKER), "before:PREPARE_COMMIT:1")
     )
     broker.create_topic(TOPIC, PARTITIONS)
     with WireClient(broker.bootstrap_servers) as wire:
@@ -183,7 +185,7 @@ def test_a_transaction_whose_coordinator_lost_it_is_ended_by_the_clock(
     for path in (tmp_path / "data" / "__transaction_state-0").glob("*.log"):
         os.truncate(path, 0)  # as if none of it had reached the disk when power was lost
 
-    survivor = new_broker(data_folder=tmp_path / "data", settings=settings)
+    survivor = new_broker(data_folder=tmp_path / "data", settings={**SETTINGS, "transaction.max.timeout.ms": "3000"})
     with WireClient(survivor.bootstrap_servers) as wire:
         assert [stable for stable, _ in last_stable_and_end_offsets(wire, TOPIC, PARTITIONS)] == [0] * PARTITIONS
         assert len(hanging_transactions(wire, TOPIC, PARTITIONS)) == PARTITIONS

@@ -229,7 +229,8 @@ class Script:
         found: list[Any] = []
         deadline = time.monotonic() + PATIENCE_S
         while not is_enough(found):
-            for records in consumer.poll(timeout_ms=100).values():
+            # It returns what it has at once; a join that outlasts it would be forgotten (see REPEATS_MAX).
+            for records in consumer.poll(timeout_ms=5_000).values():
                 found.extend(records)
             if time.monotonic() > deadline:
                 raise TimeoutError(f"read {len(found)} records only")

@@ -112,18 +112,16 @@ def test_idempotent_producing_keeps_order(broker: Broker, topic: str):
 
 
 def test_a_waiting_consumer_gets_a_record_at_once(broker: Broker, topic: str):
-    consumer = Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": "w", "fetch.wait.max.ms": 10_000})
+    consumer = Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": "w", "fetch.wait.max.ms": 50_000})
     consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
     assert consumer.poll(1.0) is None  # By now its fetch waits at the broker.
     producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "linger.ms": 0})
     produce_all(producer, topic, [b"warm"])
     assert consume(consumer, 1)
     time.sleep(0.3)
-    started = time.monotonic()
     produce_all(producer, topic, [b"now"])
-    (message,) = consume(consumer, 1)
+    (message,) = consume(consumer, 1)  # which has less patience than the fetch at the broker
     assert message.value() == b"now"
-    assert time.monotonic() - started < 1.0  # The fetch itself may wait for ten seconds.
     consumer.close()
 
 

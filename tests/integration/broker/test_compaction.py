@@ -27,7 +27,7 @@ def log_bytes(broker: Broker, topic: str) -> int:
     return sum(path.stat().st_size for path in (broker.data_folder / f"{topic}-0").glob("*.log"))
 
 
-def eventually(is_so: Callable[[], bool], what: str, seconds: float = 20) -> None:
+def eventually(is_so: Callable[[], bool], what: str, seconds: float = 90) -> None:
     deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline, what
@@ -57,7 +57,7 @@ def fill(broker: Broker, topic: str, codec: str, count: int = 12_000) -> dict[by
         producer.produce(topic, value, key, on_delivery=lambda error, _: errors.append(error) if error else None)
         last[key] = value
         producer.poll(0)
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
     assert not errors
     return last
 
@@ -82,7 +82,7 @@ def read_whole(broker: Broker, topic: str) -> list:
     consumer = Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": "whole"})
     _, high = consumer.get_watermark_offsets(TopicPartition(topic, 0), 10)
     consumer.assign([TopicPartition(topic, 0, 0)])
-    messages, deadline = [], time.monotonic() + 20
+    messages, deadline = [], time.monotonic() + 60
     try:
         while (not messages or messages[-1].offset() < high - 1) and time.monotonic() < deadline:
             messages += consumer.consume(1000, 0.2)

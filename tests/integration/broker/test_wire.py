@@ -36,6 +36,8 @@ from caudal.testing import Broker
 from tests.integration.broker.wire_client import WireClient, batch, produce_request
 
 NOW_MS = int(time.time() * 1000)
+LONG_WAIT_MS = 60_000
+"""Longer than the test's connections wait for an answer: who gets one was woken."""
 HOUR_MS = 3_600_000
 
 
@@ -112,9 +114,9 @@ def test_garbage_of_any_kind_leaves_the_broker_whole(broker: Broker):
 
 
 def test_answers_leave_in_the_order_of_the_requests(wire: WireClient, topic: str):
+    started = time.monotonic()
     first = wire.send(fetch_request(topic, 0, max_wait_ms=300), 12)
     second = wire.send(MetadataRequest(topics=[]), 12)
-    started = time.monotonic()
     assert wire.read_frame()[:4] == first.to_bytes(4, "big")
     assert time.monotonic() - started > 0.2
     assert wire.read_frame()[:4] == second.to_bytes(4, "big")
@@ -348,25 +350,21 @@ def test_a_leader_epoch_of_the_future(wire: WireClient, ten: str):
 
 
 def test_an_error_or_no_partition_does_not_wait(wire: WireClient, ten: str):
-    started = time.monotonic()
-    assert fetched(wire, ten, 99, max_wait_ms=5000).error_code == 1
-    assert wire.ask(FetchRequest(max_wait_ms=5000, min_bytes=1), 12).responses == []
-    assert time.monotonic() - started < 2
+    assert fetched(wire, ten, 99, max_wait_ms=LONG_WAIT_MS).error_code == 1
+    assert wire.ask(FetchRequest(max_wait_ms=LONG_WAIT_MS, min_bytes=1), 12).responses == []
 
 
 def test_a_waiting_fetch_is_woken_by_an_append(broker: Broker, wire: WireClient, topic: str):
     with WireClient(broker.bootstrap_servers) as waiting, ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(fetched, waiting, topic, 0, max_wait_ms=8000)
-        time.sleep(0.3)
-        started = time.monotonic()
+        answer = pool.submit(fetched, waiting, topic, 0, max_wait_ms=LONG_WAIT_MS)
+        time.sleep(0.3)  # it waits by now, or else finds the record: either is right
         produced(wire, topic, batch(b"x"))
         assert answer.result().high_watermark == 1
-        assert time.monotonic() - started < 1
 
 
 def test_a_waiting_fetch_waits_for_min_bytes(broker: Broker, wire: WireClient, topic: str):
     with WireClient(broker.bootstrap_servers) as waiting, ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(fetched, waiting, topic, 0, max_wait_ms=8000, min_bytes=250)
+        answer = pool.submit(fetched, waiting, topic, 0, max_wait_ms=LONG_WAIT_MS, min_bytes=250)
         for _ in range(2):
             time.sleep(0.1)
             produced(wire, topic, batch(bytes(50)))
@@ -378,17 +376,17 @@ def test_a_waiting_fetch_waits_for_min_bytes(broker: Broker, wire: WireClient, t
 def test_a_waiting_fetch_gives_up_at_its_limit(wire: WireClient, topic: str):
     started = time.monotonic()
     assert fetched(wire, topic, 0, max_wait_ms=250).error_code == 0
-    assert 0.2 < time.monotonic() - started < 2
+    assert time.monotonic() - started > 0.2
 
 
 def test_a_waiting_fetch_hears_that_its_topic_is_deleted(broker: Broker, wire: WireClient, topic: str):
     from broker.protocol.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
 
     with WireClient(broker.bootstrap_servers) as waiting, ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(fetched, waiting, topic, 0, max_wait_ms=8000)
+        answer = pool.submit(fetched, waiting, topic, 0, max_wait_ms=LONG_WAIT_MS)
         time.sleep(0.2)
         wire.ask(DeleteTopicsRequest(topics=[DeleteTopicState(name=topic)], timeout_ms=1000), 6)
-        assert answer.result(5).error_code == 3
+        assert answer.result().error_code == 3
 
 
 def test_an_incremental_session_lists_only_what_is_new(wire: WireClient, ten: str):
