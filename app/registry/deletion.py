@@ -42,11 +42,11 @@ class Deletion:
             self.core.refuse_read_only(subject)
             one = self._version(subject, number, permanent=permanent)
             self._refuse_referenced(one, permanent=permanent)
-            if permanent:
-                await self.core.store.write([schema_tombstone(subject, one.version)])
+            if not permanent:
+                await self.core.store.write([schema_record(_value(one, is_deleted=True))])
                 return one.version
-            records = [schema_record(_value(one, is_deleted=True))]
-            if len(self.core.view.live(subject)) == 1:
+            records = [schema_tombstone(subject, one.version)]
+            if len(self.core.view.versions(subject)) == 1:
                 records += self._without_settings(subject)
             await self.core.store.write(records)
             return one.version
@@ -69,10 +69,10 @@ class Deletion:
                 self._refuse_referenced(one, permanent=permanent, beside=subject)
             if permanent:
                 # The newest first: a version may refer to an older one of its own subject.
-                await self.core.store.write([schema_tombstone(subject, one.version) for one in reversed(going)])
+                tombstones = [schema_tombstone(subject, one.version) for one in reversed(going)]
+                await self.core.store.write([*tombstones, *self._without_settings(subject)])
             else:
-                records = [delete_subject_record(subject, going[-1].version), *self._without_settings(subject)]
-                await self.core.store.write(records)
+                await self.core.store.write([delete_subject_record(subject, going[-1].version)])
             return [one.version for one in going]
 
     async def delete_context(self, name: str) -> None:
@@ -105,7 +105,7 @@ class Deletion:
             raise ReferenceExists(one.subject, one.version)
 
     def _without_settings(self, subject: str) -> list[Record]:
-        """A subject that is gone takes its own mode and config with it."""
+        """A subject that is gone for good takes its mode and config with it (the original since July 2025)."""
         view = self.core.view
         records = []
         if subject in view.modes:

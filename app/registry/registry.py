@@ -236,8 +236,8 @@ class SchemaRegistry:
         config = self.core.config(subject)
         parsed = await self._parse(subject, schema, validate_new=False, normalize=normalize or bool(config.normalize))
         found = await self._find(subject, parsed, deleted=deleted)
-        latest = self.view.latest(subject)
-        if found is not None or latest is None:
+        latest = self.view.latest(subject) if found is None else None
+        if latest is None:
             return found
         lent = with_contract(schema, latest.content, config)
         if (lent.metadata, lent.rule_set) == (schema.metadata, schema.rule_set):
@@ -323,7 +323,7 @@ class SchemaRegistry:
             found = await self._find(subject, parsed)
         elif schema.version == LATEST:
             found = self.view.latest(subject)
-            found = found if found is not None and await self._has_content(found, parsed) else None
+            found = found if found is not None and await self._has_content(found, parsed, parsed.guid.bytes) else None
         else:  # an import that is repeated
             found = versions.get(schema.version)
             if found is None or schema.id is None or found.is_deleted or found.content.guid != parsed.guid.bytes:
@@ -461,17 +461,19 @@ class SchemaRegistry:
 
     async def _find(self, subject: str, parsed: ParsedSchema, *, deleted: bool = False) -> Version | None:
         """By content; then as one that was registered with references which are resolved here, or with its version."""
-        found = self.view.find(subject, parsed.guid.bytes, deleted=deleted)
+        guid = parsed.guid.bytes
+        found = self.view.find(subject, guid, deleted=deleted)
         if found is not None:
             return found
         for one in sorted(self.view.versions(subject).values(), key=lambda one: -one.version):
-            if (deleted or not one.is_deleted) and await self._has_content(one, parsed):
+            if (deleted or not one.is_deleted) and await self._has_content(one, parsed, guid):
                 return one
         return None
 
-    async def _has_content(self, one: Version, parsed: ParsedSchema) -> bool:
+    async def _has_content(self, one: Version, parsed: ParsedSchema, guid: bytes) -> bool:
+        """guid: of parsed, which takes a digest each time it is asked for."""
         content = one.content
-        if content.guid == parsed.guid.bytes:
+        if content.guid == guid:
             return True
         if content.references and not parsed.references and content.schema_type == parsed.schema_type:
             try:
@@ -481,7 +483,7 @@ class SchemaRegistry:
             if stored.formatted("resolved") == parsed.formatted("resolved"):
                 return True
         is_numbered = bool(_property(content.metadata, VERSION_PROPERTY))
-        return is_numbered and _guid_without_version(content) == parsed.guid.bytes
+        return is_numbered and _guid_without_version(content) == guid
 
 
 def _guid_without_version(content: Content) -> bytes:

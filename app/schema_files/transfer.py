@@ -5,7 +5,7 @@ from pathlib import Path
 
 from app.schema_files.folder import read_folder, write_folder
 from app.schema_files.planning import Plan, plan_import
-from app.schema_files.registry_client import RegistryClient
+from app.schema_files.registry_client import RefusedRequest, RegistryClient
 from app.schema_files.snapshot import Snapshot, TransferError
 
 
@@ -55,7 +55,11 @@ def _write(client: RegistryClient, plan: Plan, target: Snapshot) -> None:
     try:
         for subject in modes:
             opened.append(subject)  # before the call: it may be done although its answer is lost
-            client.set_mode(subject, "IMPORT")
+            try:
+                client.set_mode(subject, "IMPORT")
+            except RefusedRequest:
+                opened.pop()
+                raise
         for one in plan.registrations:
             client.register(one)
         for one in plan.deletions:
@@ -63,6 +67,7 @@ def _write(client: RegistryClient, plan: Plan, target: Snapshot) -> None:
         for scope, config in plan.configs.items():
             client.set_config(scope, config)
     except BaseException as error:
+        client.close()  # an interrupt may have left half an answer on the connection
         _close(client, {subject: modes[subject] for subject in opened}, error)
         raise
     _close(client, modes, None)

@@ -126,6 +126,18 @@ def test_an_import_that_fails_half_way_gives_the_modes_back_and_can_go_on(
     assert other.get("/subjects") == registry.get("/subjects")
 
 
+def test_a_registry_whose_modes_may_not_be_changed_takes_no_import(
+    registry: RunningRegistry, bootstrap_servers: str, settings: RegistrySettings, tmp_path: Path
+) -> None:
+    register(registry, "s", '"int"')
+    caudal("export", tmp_path, "--url", registry.url)
+    fixed = RegistrySettings(kafkastore_topic=f"{settings.kafkastore_topic}-fixed", mode_mutability=False)
+    with running_registry(bootstrap_servers, fixed) as other:
+        refused = caudal("import", tmp_path, "--url", other.url)
+    assert refused.exit_code == 1
+    assert refused.output == "caudal: PUT /mode/s: 422, error 42205: Mode changes are not allowed\n"
+
+
 def test_a_registry_that_is_not_there_is_told(tmp_path: Path) -> None:
     told = caudal("export", tmp_path / "new", "--url", "http://127.0.0.1:1")
     assert told.exit_code == 1

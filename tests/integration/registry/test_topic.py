@@ -58,9 +58,9 @@ def test_records_are_those_of_the_original(
         (config_key, b'{"compatibilityLevel":"FULL","subject":"s"}'),
         (mode_key, b'{"mode":"READWRITE","subject":"s"}'),
         (b'{"keytype":"DELETE_SUBJECT","subject":"s","magic":0}', b'{"subject":"s","version":1}'),
+        (schema_key, None),
         (mode_key, None),
         (config_key, None),
-        (schema_key, None),
     ]
 
 

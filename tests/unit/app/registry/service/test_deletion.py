@@ -1,5 +1,7 @@
 """Soft and permanent deletes, and what stands in their way."""
 
+import pytest
+
 from tests.unit.app.registry.service.conftest import Api, record
 
 
@@ -94,10 +96,26 @@ async def test_what_is_referred_to_stays(api: Api) -> None:
     assert (await api("DELETE", "/subjects/money")).body == [1]
 
 
-async def test_a_deleted_subject_forgets_its_config_and_mode(api: Api) -> None:
+@pytest.mark.parametrize("path", ["/subjects/s", "/subjects/s/versions/1"])
+async def test_a_subject_keeps_its_config_and_mode_until_it_is_gone_for_good(api: Api, path: str) -> None:
     await api.register("s", record(a="int"))
     await api("PUT", "/config/s", {"compatibility": "NONE"})
+    await api("PUT", "/mode/s", {"mode": "READWRITE"})
+    await api("DELETE", path)
+    assert (await api("GET", "/config/s")).body == {"compatibilityLevel": "NONE"}
+    assert (await api("GET", "/mode/s")).body == {"mode": "READWRITE"}
+    await api("DELETE", path, permanent=True)
+    assert ((await api("GET", "/config/s")).code, (await api("GET", "/mode/s")).code) == (40408, 40409)
+
+
+async def test_a_subject_that_has_a_version_left_keeps_its_config(api: Api) -> None:
+    await api.register("s", '"int"')
+    await api.register("s", '"long"')
+    await api("PUT", "/config/s", {"compatibility": "NONE"})
     await api("DELETE", "/subjects/s")
+    await api("DELETE", "/subjects/s/versions/2", permanent=True)
+    assert (await api("GET", "/config/s")).status == 200
+    await api("DELETE", "/subjects/s/versions/1", permanent=True)
     assert (await api("GET", "/config/s")).code == 40408
 
 
