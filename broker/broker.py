@@ -19,18 +19,17 @@ from broker.config import BrokerConfig, ConfigError, Listener
 from broker.connection_limits import limits_of
 from broker.counters import FlushStats
 from broker.dispatch import RequestContext
-from broker.errors import KafkaError, KafkaStorageError
+from broker.errors import KafkaStorageError
 from broker.fetch_sessions import FetchSessions
 from broker.groups import OFFSETS_TOPIC, GroupCoordinator, Now, OffsetStore, PartitionOffsetsLog
 from broker.log import FlushMode, FlushPolicy, LogDirectory, PartitionLog
-from broker.metadata import topic_configs
 from broker.metadata.config_entries import value_of
 from broker.metadata.dynamic_configs import DynamicConfigs
 from broker.metadata.topics import INTERNAL_TOPICS, TopicRegistry
 from broker.producer_ids import ProducerIds
 from broker.recoverer import Recoverer
 from broker.recovery_wait import waiting_for_recovery
-from broker.schemas import KnownSchemas
+from broker.schemas import KnownSchemas, ReadAhead
 from broker.security.listener_security import listener_security
 from broker.security.security import Security
 from broker.server import Server
@@ -53,6 +52,9 @@ FOLDERS_INTERVAL_MS: Final = 500
 
 FOLDERS_PATIENCE_MS: Final = 60_000
 """After which time it is tried again on a disk that has refused."""
+
+SCHEMAS_INTERVAL_MS: Final = 500
+"""How soon schemas are read that no producer has needed yet, where a topic validates."""
 
 MARKERS_INTERVAL_MS: Final = 50
 """How soon the markers are written that a request with very many of them has left."""
@@ -109,6 +111,7 @@ class Broker:
             self._background.append(asyncio.create_task(cleaner.run()))
         self._background.append(asyncio.create_task(self._tick_transactions()))
         self._background.append(asyncio.create_task(self._read_schemas()))
+        self._every(SCHEMAS_INTERVAL_MS, self._read_schemas)
         for security in self._listener_security.values():
             self._background.append(asyncio.create_task(security.keep_fresh()))
 
@@ -158,6 +161,7 @@ class Broker:
             OffsetStore(self._offsets_log()), config, self._topics, self._shares, self._configs.group_configs
         )
         self._schemas = KnownSchemas(config.caudal_schemas_topic, self._schemas_log)
+        self._schemas_ahead = ReadAhead(self._schemas, self._topics)
         self._security = Security(self._folder, config)
         self._security.open()
         self._security.on_handlers_change = self.server.routes.clear
@@ -351,6 +355,9 @@ class Broker:
             log.warning("folders of new partitions are not made yet: %s", error)
             self._folders_due_ms = self._clock.monotonic_ms() + FOLDERS_PATIENCE_MS
 
+    async def _read_schemas(self) -> None:
+        await in_slices(self._schemas_ahead.steps(), self._clock)
+
     async def _flush(self) -> None:
         """Force what was appended to disk, in a thread, because the loop must not wait for a disk.
 
@@ -392,15 +399,6 @@ class Broker:
                 self._groups.tick(self._now())
             except Exception:
                 log.exception("a group's deadline failed")
-
-    async def _read_schemas(self) -> None:
-        """Read the schemas before a producer waits for them, where a topic validates."""
-        if any(topic_configs.VALIDATING & topic.configs.keys() for topic in self._topics):
-            await self._until_recovered(self._schemas.topic)
-            try:
-                await in_slices(self._schemas.catch_up_in_steps(), self._clock)
-            except KafkaError as error:
-                log.warning("schemas are not read yet: %s", error)
 
     async def _until_recovered(self, name: str) -> None:
         """Wait for the logs of a topic of ours: who reads them all at a start must not meet one that is not ready."""

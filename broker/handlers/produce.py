@@ -54,7 +54,7 @@ from broker.protocol.record_batch import (
     read_header,
     recompress,
 )
-from broker.schemas import REFUSED_RECORDS_MAX, RecordCheck, RefusedRecord, record_check
+from broker.schemas import REFUSED_RECORDS_MAX, VALIDATING, RecordCheck, RefusedRecord, record_check
 from broker.transactions import ProducerIdAndEpoch, join_transaction
 
 ACKS_NONE: Final = 0
@@ -209,7 +209,7 @@ def _find_target(topic: str, index: int, context: RequestContext) -> _Target:
     if codec in (Codec.GZIP, Codec.ZSTD):
         value = topic_configs.typed_value(f"compression.{config.compression_type}.level", known.configs, layers)
         level = value if isinstance(value, int) and value != -1 else None
-    schema_check = _schema_check(known, context) if topic_configs.VALIDATING & known.configs.keys() else None
+    schema_check = _schema_check(known, context) if VALIDATING & known.configs.keys() else None
     target = _Target(
         log,
         config.max_message_bytes,

@@ -181,9 +181,6 @@ _DEFINITIONS = (
 DEFINITIONS: Final[Mapping[str, TopicConfigDefinition]] = {definition.name: definition for definition in _DEFINITIONS}
 """Every topic config by name, in alphabetical order."""
 
-VALIDATING: Final = frozenset({"confluent.key.schema.validation", "confluent.value.schema.validation"})
-"""Only a topic that has one of these set may have its records checked for schema ids."""
-
 # Differs from Kafka: topics have the configs `confluent.key.schema.validation`, `confluent.value.schema.validation` and
 # two for their subjects, because Confluent Server has them; Kafka refuses them as unknown.
 VALIDATION_CONFIGS: Final = tuple(name for name in DEFINITIONS if name.startswith("confluent."))

@@ -16,6 +16,9 @@ from broker.schemas.quick_look import PREFIX_BYTES, are_all_good
 from broker.schemas.record_names import NoName, read_indexes
 from broker.schemas.schema_versions import SchemaId, Version
 
+VALIDATING: Final = frozenset({"confluent.key.schema.validation", "confluent.value.schema.validation"})
+"""The topic configs of which one must be set, or else no record of the topic is checked."""
+
 # Differs from Kafka: at most 1,000 refused records of a batch are named, because each costs a sentence in the answer.
 REFUSED_RECORDS_MAX: Final = 1_000
 """So many refused records of a batch are named; then the rest is not looked at."""

@@ -61,6 +61,8 @@ class Shop:
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
         self.platform = start_platform(data_dir)
+        self.shown = ""
+        """A topic that is there from the start, so that pages show it soon."""
 
     def restart(self) -> None:
         assert self.platform.stop() == 0
@@ -127,6 +129,7 @@ class Sender:
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     shop = Shop(tmp_path_factory.mktemp("shop") / "data")
+    shop.shown = shop.topic()
     yield shop
     shop.platform.stop()
 
@@ -163,9 +166,8 @@ def test_what_is_not_registered_for_the_topic_is_refused_and_nothing_of_it_stays
     assert shop.values(topic) == [prefix(own) + b"\2", None]
 
 
-@pytest.mark.parametrize("codec", ["gzip", "zstd"])
-def test_compressed_batches_are_no_way_in(shop: Shop, codec: str) -> None:
-    topic, producer = shop.topic(), shop.producer(**{"compression.type": codec})
+def test_compressed_batches_are_no_way_in(shop: Shop) -> None:
+    topic, producer = shop.topic(), shop.producer(**{"compression.type": "zstd"})
     own = shop.registry.register_schema(f"{topic}-value", Schema(avro("a"), "AVRO"))
     assert producer.send(topic, *[prefix(own) + bytes(100)] * 50) == [0] * 50
     assert producer.send(topic, *[prefix(own) + bytes(100)] * 49, bytes(100)) == [INVALID_RECORD] * 50
@@ -279,7 +281,7 @@ def test_the_rest_proxy_tells_why(shop: Shop) -> None:
 
 
 def test_the_form_of_the_control_center_tells_why_beside_the_value(shop: Shop) -> None:
-    topic = shop.topic()
+    topic = shop.shown
     shop.registry.register_schema(f"{topic}-value", Schema(avro("a"), "AVRO"))
     with httpx.Client(headers={"Accept": "text/html"}) as browser:
         url = f"{shop.platform.cluster_url}/topics/{topic}/messages"

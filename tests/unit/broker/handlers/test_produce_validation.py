@@ -22,6 +22,7 @@ from broker.metadata.topic_configs import VALIDATION_CONFIGS
 from broker.protocol.compression import Codec
 from broker.protocol.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
 from broker.protocol.record_batch import Record, build_batch, read_header
+from broker.schemas import ReadAhead
 
 BY_NAME = 12  # the newest version of Produce that names topics
 NOW_MS = 1_700_000_000_000
@@ -272,6 +273,24 @@ def test_a_topic_that_does_not_validate_never_reads_the_schemas(writer, registry
     writer.topic("plain", value_subject_name_strategy=f"{STRATEGY}RecordNameStrategy")
     assert writer.produce(b"anything", topic="plain").error_code == 0
     assert writer.broker.context.schemas.version == 0
+
+
+def test_schemas_are_read_ahead_only_while_a_topic_validates(writer, registry):
+    for schema_id in range(1, 4):
+        registry.register("orders-value", schema_id, version=schema_id)
+    topics, schemas = writer.broker.topics, writer.broker.context.schemas
+    ahead = ReadAhead(schemas, topics)
+    topics.create("plain", partition_count=1)
+    assert (list(ahead.steps()), len(schemas.versions)) == ([], 0)
+    writer.topic()
+    assert len(list(ahead.steps())) == 1
+    assert len(schemas.versions) == 3
+    registry.register("orders-value", 4, version=4)
+    topics.delete("orders")
+    assert (list(ahead.steps()), len(schemas.versions)) == ([], 3)
+    writer.topic()
+    topics.delete("_schemas")
+    assert (list(ahead.steps()), len(schemas.versions)) == ([], 0)
 
 
 # --- by guid ----------------------------------------------------------------------------------------------------------
