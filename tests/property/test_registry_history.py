@@ -35,16 +35,18 @@ def avro(name: str, **fields: object) -> Content:
     return Content("AVRO", json.dumps(record(name, **fields), separators=(",", ":")), refers_to)
 
 
+MONEY_UNITS = avro(MONEY, units="long")
+ORDER, ORDER_WITH_NOTE = avro("Order", total=MONEY), avro("Order", total=MONEY, note=("string", ""))
 CONTENTS = [
     avro("R", a="int"),
     avro("R", a="int", b=("int", 0)),
     avro("R", a="long"),
     avro("R", a="string"),
     Content("JSON", '{"type":"object"}'),
-    avro(MONEY, units="long"),
+    MONEY_UNITS,
     avro(MONEY, units="long", currency=("string", "EUR")),
-    avro("Order", total=MONEY),
-    avro("Order", total=MONEY, note=("string", "")),
+    ORDER,
+    ORDER_WITH_NOTE,
 ]
 SUBJECTS = st.sampled_from(["s", "money", ":.x:s", ":.x:money"])
 SCOPES = st.sampled_from([None, "s", "money", ":.x:", ":.x:s"])
@@ -110,9 +112,10 @@ class RegistryHistory(RuleBasedStateMachine):
     def register_as_well(self, subject: str, content: Content) -> None:
         self.register(subject, content)
 
-    @rule(subject=st.sampled_from(["money", ":.x:money"]))
-    def register_what_others_refer_to(self, subject: str) -> None:
-        self.register(subject, CONTENTS[5])
+    @rule(context=st.sampled_from(["", ":.x:"]), order=st.sampled_from([ORDER, ORDER_WITH_NOTE]))
+    def register_with_what_it_refers_to(self, context: str, order: Content) -> None:
+        self.register(f"{context}money", MONEY_UNITS)
+        self.register(f"{context}s", order)
 
     @rule(subject=SUBJECTS, content=st.sampled_from(CONTENTS))
     def register(self, subject: str, content: Content) -> None:
@@ -162,6 +165,18 @@ class RegistryHistory(RuleBasedStateMachine):
         )
         assert answers is None or answers[0] == answers[1]
 
+    @precondition(lambda self: self.model.live("money") or self.model.live(":.x:money"))
+    @rule(subject=st.sampled_from(["money", ":.x:money"]), number=st.integers(1, 2), whole=st.booleans())
+    def delete_what_others_may_refer_to(self, subject: str, number: int, whole: bool) -> None:
+        if whole:
+            ours, theirs = self.service.deletion.delete_subject, self.model.delete_subject
+            self.both(lambda: ours(subject, permanent=False), lambda: theirs(subject, permanent=False))
+        else:
+            self.both(
+                lambda: self.service.deletion.delete_version(subject, number, permanent=False),
+                lambda: self.model.delete_version(subject, number, permanent=False),
+            )
+
     @precondition(lambda self: self.model.subjects)
     @rule(data=st.data(), permanent=st.booleans())
     def delete_subject(self, data: st.DataObject, permanent: bool) -> None:
@@ -171,6 +186,16 @@ class RegistryHistory(RuleBasedStateMachine):
             lambda: self.model.delete_subject(subject, permanent=permanent),
         )
         assert answers is None or answers[0] == answers[1]
+
+    @precondition(lambda self: self.model.subjects)
+    @rule(data=st.data())
+    def delete_for_good(self, data: st.DataObject) -> None:
+        subject = data.draw(st.sampled_from([*self.model.subjects]))
+        for permanent in (False, True):
+            self.both(
+                lambda permanent=permanent: self.service.deletion.delete_subject(subject, permanent=permanent),  # type: ignore[misc]
+                lambda permanent=permanent: self.model.delete_subject(subject, permanent=permanent),  # type: ignore[misc]
+            )
 
     @rule()
     def delete_context(self) -> None:
@@ -267,5 +292,5 @@ class RegistryHistory(RuleBasedStateMachine):
         )
 
 
-RegistryHistory.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+RegistryHistory.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
 test_history = RegistryHistory.TestCase

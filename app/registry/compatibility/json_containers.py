@@ -78,10 +78,11 @@ def _covering(comparison: "Comparison", shape: Shape, name: str) -> Any:
 
 def _compare_required(comparison: "Comparison", changes: Changes, old: Shape, new: Shape) -> None:
     before, after = set(old.node.get("required", ())), set(new.node.get("required", ()))
-    named = _properties(old)
+    named, now_named = _properties(old), _properties(new)
     for name in sorted(after - before):
-        if name in named:
-            node = _properties(new).get(name)
+        # One that is named since now is told as a property added.
+        if name in named or name not in now_named:
+            node = now_named.get(name)
             has_default = isinstance(node, dict) and "default" in node
             change = "REQUIRED_ATTRIBUTE_WITH_DEFAULT_ADDED" if has_default else "REQUIRED_ATTRIBUTE_ADDED"
             comparison.add(changes, change, f"required/{escape(name)}")
@@ -112,21 +113,22 @@ def _property_added(
     comparison: "Comparison", changes: Changes, old: Shape, new: Shape, name: str
 ) -> Generator[tuple[Shape, Shape], Changes, None]:
     place, node = f"properties/{escape(name)}", _properties(new)[name]
-    if _is_open(old):
-        is_empty = new.at(node).kind == "empty"
-        kind = "PROPERTY_WITH_EMPTY_SCHEMA_ADDED" if is_empty else "PROPERTY_ADDED"
-        comparison.add(changes, f"{kind}_TO_OPEN_CONTENT_MODEL", place)
-        return
-    covering = _covering(comparison, old, name)
-    if covering is not None:
-        inner = yield old.at(covering), new.at(node)
-        _add_covered(comparison, changes, inner, "PROPERTY_ADDED", place)
     if name not in new.node.get("required", ()):
         kind = "OPTIONAL_PROPERTY_ADDED"
     elif isinstance(node, dict) and "default" in node:
         kind = "REQUIRED_PROPERTY_WITH_DEFAULT_ADDED"
     else:
         kind = "REQUIRED_PROPERTY_ADDED"
+    if _is_open(old):
+        # An empty schema takes what was let in untold, but nothing makes up for a property that must be there.
+        if new.at(node).kind == "empty" and kind != "REQUIRED_PROPERTY_ADDED":
+            kind = "PROPERTY_WITH_EMPTY_SCHEMA_ADDED"
+        comparison.add(changes, f"{kind}_TO_OPEN_CONTENT_MODEL", place)
+        return
+    covering = _covering(comparison, old, name)
+    if covering is not None:
+        inner = yield old.at(covering), new.at(node)
+        _add_covered(comparison, changes, inner, "PROPERTY_ADDED", place)
     comparison.add(changes, f"{kind}_TO_UNOPEN_CONTENT_MODEL", place)
 
 

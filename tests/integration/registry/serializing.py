@@ -89,8 +89,9 @@ def produce(bootstrap_servers: str, topic: str, serializer: Any, *values: Any) -
     failed = []
     for value in values:
         producer.produce(topic, value=value, on_delivery=lambda error, _: failed.append(error) if error else None)
-    assert producer.flush(20) == 0
-    assert failed == []
+    left = producer.flush(20)
+    producer.close()
+    assert (left, failed) == (0, [])
 
 
 def consume(bootstrap_servers: str, topic: str, deserializer: Any, count: int) -> list[Any]:
@@ -105,10 +106,12 @@ def consume(bootstrap_servers: str, topic: str, deserializer: Any, count: int) -
     )
     consumer.subscribe([topic])
     values = []
-    while len(values) < count:
-        message = consumer.poll(20)
-        assert message is not None, f"{len(values)} of {count} came"
-        assert message.error() is None
-        values.append(message.value())
-    consumer.close()
+    try:
+        while len(values) < count:
+            message = consumer.poll(20)
+            assert message is not None, f"{len(values)} of {count} came"
+            assert message.error() is None
+            values.append(message.value())
+    finally:
+        consumer.close()
     return values

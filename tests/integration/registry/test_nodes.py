@@ -62,3 +62,36 @@ def test_both_registering_at_once_never_share_an_id(bootstrap_servers: str, sett
         assert sorted(given.values()) == list(range(1, 61))
         wait_until(lambda: {one["subject"]: one["id"] for one in first.get("/schemas")} == given)
         wait_until(lambda: {one["subject"]: one["id"] for one in second.get("/schemas")} == given)
+
+
+def test_the_same_schema_from_both_nodes_at_once_has_one_id(bootstrap_servers: str, settings: RegistrySettings) -> None:
+    group = settings.kafkastore_topic.replace("_schemas", "sr")
+    with (
+        running_registry(bootstrap_servers, settings, group_id=group) as first,
+        running_registry(bootstrap_servers, settings, group_id=group) as second,
+    ):
+        assert first.register("before", {**RECORD, "name": "Before"})["id"] == 1  # there is a writer from here on
+        together = threading.Barrier(8)
+        given: list[tuple[int, int]] = []
+
+        def register_on(url: str, subject: str) -> None:
+            with httpx.Client(base_url=url, timeout=30) as http:
+                for number in range(5):
+                    body = {"schema": json.dumps({**RECORD, "name": f"Same{number}"})}
+                    together.wait(30)
+                    answer = http.post(f"/subjects/{subject}-{number}/versions", content=json.dumps(body), headers=V1)
+                    assert answer.status_code == 200, answer.text
+                    given.append((number, answer.json()["id"]))
+
+        lanes = [
+            threading.Thread(target=register_on, args=(node.url, f"s{lane // 4}"))
+            for lane, node in enumerate((first, second) * 4)
+        ]
+        for lane in lanes:
+            lane.start()
+        for lane in lanes:
+            lane.join()
+        assert len(given) == 40
+        assert sorted(set(given)) == [(number, 2 + number) for number in range(5)]
+        wait_until(lambda: len(second.get("/schemas")) == 11)
+        assert {one["version"] for one in second.get("/schemas")} == {1}

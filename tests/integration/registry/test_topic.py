@@ -1,18 +1,13 @@
-"""The topic: what stands in it, other writers, restarts, sudden ends."""
+"""The topic: what stands in it, other writers, restarts."""
 
 import json
-import signal
-import threading
-from pathlib import Path
 
-import httpx
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from app.registry.settings import RegistrySettings
-from caudal.testing import Broker
-from tests.conftest import start_platform, wait_until
-from tests.integration.registry.running_registry import V1, RunningRegistry, running_registry
+from tests.conftest import wait_until
+from tests.integration.registry.running_registry import RunningRegistry, running_registry
 
 RECORD = {"type": "record", "name": "R", "fields": [{"name": "a", "type": "int"}]}
 
@@ -149,45 +144,3 @@ def test_a_restart_finds_everything(bootstrap_servers: str, settings: RegistrySe
         assert [one["id"] for one in after] == [one["id"] for one in before]
         assert "s3" not in registry.get("/subjects")
         assert registry.register("next", RECORD)["id"] == 21
-
-
-def test_a_sudden_end_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
-    acknowledged: dict[str, int] = {}
-    with Broker() as broker:
-        platform = start_platform(tmp_path / "data", "--bootstrap-servers", broker.bootstrap_servers)
-        url = str(platform.ready["schema_registry"])
-        enough = threading.Event()
-
-        def register_on(lane: int) -> None:
-            with httpx.Client(base_url=url, timeout=10) as http:
-                for number in range(10_000):
-                    subject = f"s-{lane}-{number}"
-                    body = {"schema": json.dumps({**RECORD, "name": f"R_{lane}_{number}"})}
-                    try:
-                        answer = http.post(f"/subjects/{subject}/versions", content=json.dumps(body), headers=V1)
-                    except httpx.HTTPError:
-                        return
-                    if answer.status_code == 200:
-                        acknowledged[subject] = answer.json()["id"]
-                    if len(acknowledged) > 100:
-                        enough.set()
-
-        lanes = [threading.Thread(target=register_on, args=(lane,)) for lane in range(4)]
-        for lane in lanes:
-            lane.start()
-        assert enough.wait(60)
-        platform.process.send_signal(signal.SIGKILL)
-        for lane in lanes:
-            lane.join()
-        platform.process.wait(10)
-        with running_registry(broker.bootstrap_servers, group_id="schema-registry") as registry:
-            kept = {one["subject"]: one["id"] for one in registry.get("/schemas")}
-            assert acknowledged.items() <= kept.items()
-            assert len(set(kept.values())) == len(kept)
-            # The group waits for the session of the one that was killed to end, then this node is the writer.
-            body = json.dumps({"schema": json.dumps({**RECORD, "name": "After"})})
-            wait_until(
-                lambda: registry.http.post("/subjects/after/versions", content=body, headers=V1).status_code == 200,
-                timeout=40,
-            )
-            assert registry.get("/subjects/after/versions/1")["id"] == max(kept.values()) + 1

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from jsonschema import Draft7Validator
 
 from app.registry.compatibility import check
 from app.registry.compatibility.json_schema import json_changes
@@ -107,6 +108,17 @@ ACCEPTED = {
         closed({}),
         closed({"a": {**STRING, "default": ""}}, required=["a"]),
         ["REQUIRED_PROPERTY_WITH_DEFAULT_ADDED_TO_UNOPEN_CONTENT_MODEL #/properties/a"],
+    ),
+    "required property with default added, covered": (
+        obj({}, additionalProperties=STRING),
+        obj({"a": {**STRING, "default": ""}}, required=["a"], additionalProperties=STRING),
+        [
+            "PROPERTY_ADDED_IS_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL #/properties/a",
+            "REQUIRED_PROPERTY_WITH_DEFAULT_ADDED_TO_UNOPEN_CONTENT_MODEL #/properties/a",
+        ],
+    ),
+    "empty property added, closed": (
+        closed({}), closed({"a": True}), ["OPTIONAL_PROPERTY_ADDED_TO_UNOPEN_CONTENT_MODEL #/properties/a"],
     ),
     "empty property added, open": (
         obj({}), obj({"a": {}}), ["PROPERTY_WITH_EMPTY_SCHEMA_ADDED_TO_OPEN_CONTENT_MODEL #/properties/a"],
@@ -243,8 +255,41 @@ REFUSED = {
     "required added": (
         obj({"a": STRING}), obj({"a": STRING}, required=["a"]), ["REQUIRED_ATTRIBUTE_ADDED #/required/a"],
     ),
+    "required added, not a property of either": (
+        obj({}), obj({}, required=["a"]), ["REQUIRED_ATTRIBUTE_ADDED #/required/a"],
+    ),
     "property added, open": (
-        obj({}), obj({"a": STRING}), ["PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL #/properties/a"],
+        obj({}), obj({"a": STRING}), ["OPTIONAL_PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL #/properties/a"],
+    ),
+    "required property added, open": (
+        obj({}),
+        obj({"a": STRING}, required=["a"]),
+        ["REQUIRED_PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL #/properties/a"],
+    ),
+    "required property with default added, open": (
+        obj({}),
+        obj({"a": {**STRING, "default": ""}}, required=["a"]),
+        ["REQUIRED_PROPERTY_WITH_DEFAULT_ADDED_TO_OPEN_CONTENT_MODEL #/properties/a"],
+    ),
+    "required empty property added, open": (
+        obj({}), obj({"a": {}}, required=["a"]), ["REQUIRED_PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL #/properties/a"],
+    ),
+    "required property added, covered": (
+        obj({}, additionalProperties=STRING),
+        obj({"a": STRING}, required=["a"], additionalProperties=STRING),
+        [
+            "PROPERTY_ADDED_IS_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL #/properties/a",
+            "REQUIRED_PROPERTY_ADDED_TO_UNOPEN_CONTENT_MODEL #/properties/a",
+        ],
+    ),
+    "required property with default added, not covered": (
+        obj({}, additionalProperties=STRING),
+        obj({"a": {**NUMBER, "default": 1}}, required=["a"], additionalProperties=STRING),
+        [
+            "PROPERTY_ADDED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL #/properties/a",
+            "REQUIRED_PROPERTY_WITH_DEFAULT_ADDED_TO_UNOPEN_CONTENT_MODEL #/properties/a",
+            "TYPE_CHANGED #/properties/a",
+        ],
     ),
     "required property added, closed": (
         closed({}),
@@ -304,7 +349,9 @@ REFUSED = {
         obj({}), obj({}, dependencies={"a": STRING}), ["DEPENDENCY_SCHEMA_ADDED #/dependencies/a"],
     ),
     "dependency schema changed": (
-        obj({}, dependencies={"a": STRING}), obj({}, dependencies={"a": NUMBER}), ["TYPE_CHANGED #/dependencies/a"],
+        obj({}, dependencies={"a": obj({"b": STRING})}),
+        obj({}, dependencies={"a": obj({"b": NUMBER})}),
+        ["TYPE_CHANGED #/dependencies/a/properties/b"],
     ),
     "items added": ({"type": "array"}, {"type": "array", "items": STRING}, ["SCHEMA_ADDED #/items"]),
     "items changed": (
@@ -373,7 +420,8 @@ def test_refused(name):
 
 
 LENIENT = [
-    "property added, open", "property removed, closed", "property added, not covered", "property removed, not covered",
+    "property added, open", "required property with default added, open", "property removed, closed",
+    "property added, not covered", "required property with default added, not covered", "property removed, not covered",
     "open to closed", "open to partially open",
 ]  # fmt: skip
 
@@ -385,7 +433,28 @@ def test_lenient_forgives_content_models_only(name):
 
 
 def test_required_stays_required_when_lenient():
-    assert not is_accepted(closed({}), closed({"a": STRING}, required=["a"]), policy="LENIENT")
+    for model in (closed, obj):
+        assert not is_accepted(model({}), model({"a": STRING}, required=["a"]), policy="LENIENT")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "change", "accepted"),
+    [
+        ({}, {"maxContains": 2}, "MAX_CONTAINS_ADDED", False),
+        ({"maxContains": 2}, {}, "MAX_CONTAINS_REMOVED", True),
+        ({"maxContains": 2}, {"maxContains": 3}, "MAX_CONTAINS_INCREASED", True),
+        ({"maxContains": 3}, {"maxContains": 2}, "MAX_CONTAINS_DECREASED", False),
+        ({}, {"minContains": 2}, "MIN_CONTAINS_ADDED", False),
+        ({"minContains": 2}, {}, "MIN_CONTAINS_REMOVED", True),
+        ({"minContains": 2}, {"minContains": 3}, "MIN_CONTAINS_INCREASED", False),
+        ({"minContains": 3}, {"minContains": 2}, "MIN_CONTAINS_DECREASED", True),
+    ],
+)
+def test_how_often_something_is_contained(old, new, change, accepted):
+    array = {"$schema": D2020, "type": "array", "contains": STRING}
+    before, after = {**array, **old}, {**array, **new}
+    assert changes(before, after) == [f"{change} #/{change[:3].lower()}Contains"]
+    assert is_accepted(before, after) is accepted
 
 
 D4 = "http://json-schema.org/draft-04/schema#"
@@ -485,5 +554,37 @@ def test_a_pattern_that_may_run_long_is_not_run(pattern):
 
 def test_another_format_is_incompatible():
     found = check("BACKWARD", schema(STRING), [parse("AVRO", '"string"')])
+    assert found[0].error_type == "SCHEMA_TYPE_CHANGED"
     assert found[0].description == "Incompatible because of different schema type"
     assert check("NONE", schema(STRING), [parse("AVRO", '"string"')]) == []
+
+
+SCALARS = [None, True, 0, 1, 2, 3, 4, 5, 6, 0.1, 1.5, "", "a", "b", "aa", "aaaa"]
+NAMES = ["a", "b", "c", "I_1", "z"]
+DOCUMENTS = [
+    *SCALARS,
+    *([], *([one] for one in SCALARS), *([one, other] for one in ("a", 1, 1.5, True) for other in ("a", "b", 1, True))),
+    *({}, *({name: one} for name in NAMES for one in SCALARS)),
+    *({"a": one, "b": other} for one in SCALARS for other in ("x", 1)),
+]
+
+
+def broken_documents(old, new):
+    before, after = Draft7Validator(old), Draft7Validator(new)
+    return [one for one in DOCUMENTS if before.is_valid(one) and not after.is_valid(one)]
+
+
+FILLED_IN = {name for name in ACCEPTED if "with default" in name or "with a default" in name}
+"""What is not there has a default, says the rule; a validator does not fill it in."""
+
+
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_what_is_accepted_keeps_documents_valid(name):
+    old, new, _ = ACCEPTED[name]
+    assert (broken_documents(old, new) == []) is (name not in FILLED_IN)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused_is_refused_for_a_document(name):
+    old, new, _ = REFUSED[name]
+    assert broken_documents(old, new) != []
