@@ -2,11 +2,13 @@ import json
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.rest.errors import BadRequest, MalformedJson
 from app.rest.v3.json_stream import DecodedObjects, JsonObjects
+
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
@@ -16,6 +18,7 @@ JSON_VALUES = st.recursive(
 OBJECTS = st.lists(st.dictionaries(st.text(max_size=4), JSON_VALUES, max_size=4), max_size=5)
 
 
+@UNHURRIED
 @given(
     objects=OBJECTS,
     separator=st.sampled_from([b"", b"\n", b" \r\n\t"]),
@@ -100,6 +103,7 @@ COUNTED = st.fixed_dictionaries(
 )
 
 
+@UNHURRIED
 @given(
     objects=st.lists(COUNTED, max_size=8),
     separator=st.sampled_from([b"", b"\n", b"\r\n"]),
