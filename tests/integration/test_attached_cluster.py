@@ -93,6 +93,7 @@ def test_killed_broker_is_seen_within_15_s_and_takes_no_acknowledged_record_alon
         for wanted in (
             {"topic_name": "threefold", "partitions_count": 6, "replication_factor": 3},
             {"topic_name": "moving", "replicas_assignments": {"0": [1, 3]}},
+            {"topic_name": "alone", "replicas_assignments": {"0": [2]}},
         ):
             created = httpx.post(topics, json=wanted, timeout=30)
             assert created.status_code == 201, created.text
@@ -114,6 +115,9 @@ def test_killed_broker_is_seen_within_15_s_and_takes_no_acknowledged_record_alon
             wait_until(
                 lambda: len(records.acknowledged) > acknowledged_by_then + 200, timeout=40, what="records after it"
             )
+            without_leader = httpx.get(f"{topics}/alone/partitions/0/offset", timeout=30)
+            assert (without_leader.status_code, without_leader.json()["error_code"]) == (404, 40404)
+            assert httpx.delete(f"{topics}/alone", timeout=30).status_code == 204
             # It waits for the dead broker, so it can be seen.
             (moving,) = httpx.get(f"{topics}/-/partitions/-/reassignment").json()["data"]
             assert httpx.get(moving["metadata"]["self"]).json() == moving
@@ -125,7 +129,12 @@ def test_killed_broker_is_seen_within_15_s_and_takes_no_acknowledged_record_alon
         page = httpx.get(running.cluster_url).text
         assert "Broker 2" in page
         three_brokers.start_broker(2)
-        wait_until(lambda: not findings(), timeout=60, what="a healthy cluster again")
+
+        def is_healthy() -> bool:
+            assert findings() == set()
+            return True
+
+        wait_until(is_healthy, timeout=60, what="a healthy cluster again")
         stored = read_values(three_brokers.bootstrap_servers, "threefold", partitions=6)
         lost = {number: where for number, where in records.acknowledged.items() if stored.get(where) != number}
         assert lost == {}

@@ -5,7 +5,7 @@ say. DecodedObjects goes around it where it can: msgspec decodes many objects in
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Generic, TypeVar
 
 import msgspec
@@ -128,7 +128,7 @@ class DecodedObjects(Generic[T]):
         self.error: BadRequest | None = None
         self._decoder = decoder
         self._objects = JsonObjects(object_bytes_max)
-        self._tail = b""  # the beginning of an object that nobody has looked at yet
+        self._tail = b""  # the beginning of an object that nobody has looked at yet; without any `}`
 
     @property
     def is_inside(self) -> bool:
@@ -146,17 +146,15 @@ class DecodedObjects(Generic[T]):
                 return found
             data = self._objects.take_rest()
         data = self._tail + data
-        end = _end_of_objects(data)
-        whole = data[:end]
-        decoded = self._decode_all(whole) if end else None
+        end, decoded = self._decode_all(data)
         if decoded is None:
             self._tail = b""
             return found + self._decode_each(self._objects.feed(data))
         self._tail = data[end:]
-        if len(self._tail) > TAIL_BYTES_MAX:
-            self._decode_each(self._objects.feed(self._tail))
+        if len(self._tail) > TAIL_BYTES_MAX or b"}" in self._tail:  # whole objects may stand in it, perhaps a wrong one
+            decoded += self._decode_each(self._objects.feed(self._tail))
             self._tail = b""
-        return found + decoded
+        return found + decoded if found else decoded
 
     def finish(self) -> None:
         """The stream has ended; sets error when it did so inside an object."""
@@ -164,14 +162,20 @@ class DecodedObjects(Generic[T]):
         self._objects.finish()
         self.error = self.error or self._objects.error
 
-    def _decode_all(self, whole: bytes) -> list[T | BadRequest] | None:
-        """None when these are not all good objects: which one is not must be found one by one."""
-        try:
-            if not whole.isascii():
-                whole.decode()
-            return [*self._decoder.decode_lines(whole)]
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return None
+    def _decode_all(self, data: bytes) -> tuple[int, list[T | BadRequest] | None]:
+        """The objects that stand whole in data, and where they end.
+
+        None when they are not all good: which one is not must be found one by one.
+        """
+        for end in _ends_of_objects(data):
+            whole = data[:end]
+            try:
+                if not whole.isascii():
+                    whole.decode()
+                return end, [*self._decoder.decode_lines(whole)]
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                continue
+        return 0, None
 
     def _decode_each(self, texts: Sequence[bytes]) -> list[T | BadRequest]:
         decoded: list[T | BadRequest] = []
@@ -187,8 +191,10 @@ class DecodedObjects(Generic[T]):
         return decoded
 
 
-def _end_of_objects(data: bytes) -> int:
+def _ends_of_objects(data: bytes) -> Iterator[int]:
     """Where the last whole object may end; whether it does, its decoder knows."""
     if data.rstrip(_BLANKS).endswith(b"}"):
-        return len(data)
-    return max(data.rfind(b"}{"), data.rfind(b"}\n"), data.rfind(b"}\r")) + 1
+        yield len(data)
+    end = max(data.rfind(b"}{"), data.rfind(b"}\n"), data.rfind(b"}\r")) + 1
+    if end:
+        yield end

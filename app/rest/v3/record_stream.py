@@ -22,7 +22,9 @@ T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
 
 STREAM_TOO_LONG = "Streaming connection open for longer than allowed"
-CHUNK_RECORDS_MAX = 200  # of one piece of the body; then the loop gets its turn
+PIECE_BYTES_MAX = 32_768  # looked at in one go: a piece of `{}` after `{}` is 16,000 records
+CHUNK_RECORDS_MAX = 200  # handed on in one go; then the loop gets its turn
+GRACE_S = 0.5  # for what is on its way when the time of a stream is over
 _encoder = msgspec.json.Encoder()
 
 
@@ -150,19 +152,25 @@ class RecordStream(Generic[T]):
         self._pending.close()
 
     async def _next(self) -> bytes | None:
-        """The next piece of the body, or None at its end. Raises RequestTimeout."""
-        left_s = max(0, self._deadline_ms - self._target.context.clock.monotonic_ms()) / 1000
+        """What comes next of the body; None at its end, or at that of the stream's time. Raises RequestTimeout."""
+        left_s = GRACE_S + max(0, self._deadline_ms - self._target.context.clock.monotonic_ms()) / 1000
+        idle_s = self._settings.produce_stream_idle_ms / 1000
         try:
-            async with asyncio.timeout(
-                self._settings.produce_stream_idle_ms / 1000 if self._objects.is_inside else left_s
-            ):
+            async with asyncio.timeout(idle_s if self._objects.is_inside else left_s):
                 return await anext(self._rest, None)
         except TimeoutError:
-            message = "The rest of a record did not arrive in time" if self._objects.is_inside else STREAM_TOO_LONG
-            raise RequestTimeout(message) from None
+            if self._objects.is_inside:
+                raise RequestTimeout("The rest of a record did not arrive in time") from None
+            return None
 
     async def _take(self, data: bytes) -> bool:
         """Start the records that data completes; False when nothing after them can be read."""
+        for at in range(0, len(data), PIECE_BYTES_MAX):
+            if not await self._take_piece(data[at : at + PIECE_BYTES_MAX]):
+                return False
+        return True
+
+    async def _take_piece(self, data: bytes) -> bool:
         records = self._objects.feed(data)
         if records and self._is_over_time:
             await self._fail(RequestTimeout(STREAM_TOO_LONG), count=len(records))

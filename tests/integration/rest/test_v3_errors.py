@@ -2,11 +2,22 @@
 
 import json
 import re
+import uuid
+from collections.abc import Iterator
 
 import httpx
 import pytest
 
+from broker.protocol.messages.alter_client_quotas import (
+    AlterClientQuotasRequest,
+    AlterClientQuotasResponse,
+    EntityData,
+    OpData,
+    RequestEntryData,
+)
+from broker.protocol.messages.create_topics import CreatableTopic, CreateTopicsRequest
 from tests.conftest import wait_until
+from tests.integration.broker.wire_client import WireClient
 from tests.integration.rest.running_proxy import RunningProxy
 
 JSON = {"Content-Type": "application/json"}
@@ -178,6 +189,40 @@ def test_what_an_acl_forbids_is_40301(proxy: RunningProxy, topic: str) -> None:
     assert (receipt.status_code, receipt.json()["error_code"]) == (200, 40301)
     kinds = "resource_type=topic&pattern_type=literal&operation=any&permission=any"
     assert proxy.http.delete(f"{cluster}/acls?resource_name={topic}&{kinds}").status_code == 200
+
+
+@pytest.fixture
+def used_up_quota(proxy: RunningProxy) -> Iterator[None]:
+    """Nobody may make more than five partitions a second; making ten at once uses up the next two seconds."""
+
+    def alter(**operation: object) -> None:
+        entity = [EntityData(entity_type="user", entity_name="ANONYMOUS")]
+        operations = [OpData(key="controller_mutation_rate", **operation)]  # type: ignore[arg-type]
+        request = AlterClientQuotasRequest(entries=[RequestEntryData(entity=entity, ops=operations)])
+        with WireClient(proxy.bootstrap_servers) as wire:
+            answer = wire.ask(request, 1)
+        assert isinstance(answer, AlterClientQuotasResponse)
+        assert answer.entries[0].error_code == 0
+
+    alter(value=5.0)
+    yield
+    alter(remove=True)
+    wait_until(lambda: create_topic(proxy).status_code == 201, timeout=30)
+
+
+def create_topic(proxy: RunningProxy) -> httpx.Response:
+    return proxy.http.post(f"{proxy.cluster_url()}/topics", json={"topic_name": f"t-{uuid.uuid4().hex[:12]}"})
+
+
+@pytest.mark.usefixtures("used_up_quota")
+def test_a_quota_that_is_used_up_is_42901(proxy: RunningProxy) -> None:
+    def is_refused() -> bool:
+        with WireClient(proxy.bootstrap_servers) as wire:
+            wire.ask(CreateTopicsRequest(topics=[CreatableTopic(f"t-{uuid.uuid4().hex[:12]}", 10, 1)]), 6)
+        answer = create_topic(proxy)
+        return answer.status_code != 201 and told(answer) == (429, 42901)
+
+    wait_until(is_refused)
 
 
 def test_an_acl_that_kafka_refuses_is_40002(proxy: RunningProxy) -> None:

@@ -84,12 +84,12 @@ def test_each_receipt_comes_before_the_next_record_is_sent(proxy: RunningProxy, 
 
 def test_a_client_that_reads_nothing_is_not_read_either(proxy: RunningProxy, topic: str) -> None:
     proxy.create_topic(topic)
-    piece = RECORD * 500
+    piece = b'{"value":{"type":"STRING","data":"%b"}}' % (b"x" * 500) * 500
     chunk = b"%x\r\n%b\r\n" % (len(piece), piece)
     with Stream(proxy, topic) as stream:
         stream.socket.setblocking(False)
         sent_bytes = 0
-        # Receipts are five times as large as these records, so the proxy must stop long before 64 MiB.
+        # Nobody takes the receipts, so the proxy must stop reading long before 64 MiB.
         while sent_bytes < 64 << 20 and select.select([], [stream.socket], [], 0.5)[1]:
             sent_bytes += stream.socket.send(memoryview(chunk)[sent_bytes % len(chunk) :])
         assert sent_bytes < 64 << 20
@@ -123,6 +123,20 @@ def test_truncated_json_is_a_400_receipt(proxy: RunningProxy, topic: str) -> Non
         stream.end()
         stream.read_to_end()
         assert [receipt["error_code"] for receipt in stream.receipts(2)] == [200, 400]
+
+
+def test_a_stream_that_ends_early_leaves_its_connection_to_the_next_request(proxy: RunningProxy, topic: str) -> None:
+    proxy.create_topic(topic)
+    with Stream(proxy, topic) as stream:
+        stream.send(RECORD + b"nonsense")
+        stream.read_to_end()
+        for _ in range(50):  # nobody reads these, and nobody keeps them
+            stream.send(RECORD * 2_000)
+        stream.end()
+        stream.received.clear()
+        stream.socket.sendall(b"GET /topics HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert stream.head().startswith(b"HTTP/1.1 200")
+    assert proxy.http.get(f"/topics/{topic}/partitions/0/offsets").json()["end_offset"] == 1
 
 
 def test_a_record_whose_rest_never_comes_is_a_408_receipt(strict_proxy: RunningProxy, topic: str) -> None:

@@ -2,11 +2,13 @@ import json
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.rest.errors import BadRequest, MalformedJson
 from app.rest.v3.json_stream import DecodedObjects, JsonObjects
+
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
@@ -16,6 +18,7 @@ JSON_VALUES = st.recursive(
 OBJECTS = st.lists(st.dictionaries(st.text(max_size=4), JSON_VALUES, max_size=4), max_size=5)
 
 
+@UNHURRIED
 @given(
     objects=OBJECTS,
     separator=st.sampled_from([b"", b"\n", b" \r\n\t"]),
@@ -100,6 +103,7 @@ COUNTED = st.fixed_dictionaries(
 )
 
 
+@UNHURRIED
 @given(
     objects=st.lists(COUNTED, max_size=8),
     separator=st.sampled_from([b"", b"\n", b"\r\n"]),
@@ -111,11 +115,15 @@ def test_any_split_of_the_stream_is_decoded_alike(
 ) -> None:
     stream = b"".join(json.dumps(one, indent=indent, ensure_ascii=False).encode() + separator for one in objects)
     reader: DecodedObjects[Counted] = DecodedObjects(msgspec.json.Decoder(Counted), 10_000)
+    plain = JsonObjects(10_000)
     found: list[Counted | BadRequest] = []
     at = turn = 0
     while at < len(stream):
-        found += reader.feed(stream[at : at + cuts[turn % len(cuts)]])
-        at += cuts[turn % len(cuts)]
+        piece = stream[at : at + cuts[turn % len(cuts)]]
+        decoded = reader.feed(piece)
+        assert len(decoded) == len(plain.feed(piece))  # nothing that is whole waits for what follows
+        found += decoded
+        at += len(piece)
         turn += 1
     reader.finish()
     assert reader.error is None
@@ -132,6 +140,22 @@ def test_nothing_after_malformed_json_is_decoded(broken: bytes) -> None:
     assert isinstance(first, Counted)
     assert isinstance(reader.error, MalformedJson)
     assert reader.feed(b"{}") == []
+
+
+@pytest.mark.parametrize(
+    ("data", "count"),
+    [
+        (b'{"n":1}\n{"n":2} {"n":', 2),
+        (b'{"n":1}{"n":2}\t{"n":3', 2),
+        (b'{"n":1}\n{"n":2}nonsense', 2),
+        (b'{"n":1}{"n":{"m":2}}', 2),
+        (b'{"n":1}\n{"data":{}}{"data":{}', 2),
+        (b'{"n":1}\n{"n":2}\n  ', 2),
+    ],
+)
+def test_what_is_whole_does_not_wait_for_what_follows(data: bytes, count: int) -> None:
+    reader: DecodedObjects[Counted] = DecodedObjects(msgspec.json.Decoder(Counted), 10_000)
+    assert len(reader.feed(data)) == count
 
 
 def test_a_record_in_small_pieces_is_not_looked_at_over_and_over() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from app.kafka.ports import ClusterUnreachable, RecordToSend
 from app.rest import RestProxy
+from app.rest.v3 import record_stream
 from app.rest.v3.records import iso_time
 from broker.errors import KafkaError, MessageTooLarge, NotEnoughReplicas, TopicAuthorizationFailed
 from tests.doubles import ManualClock
@@ -199,6 +200,26 @@ async def test_an_overlong_stream_gets_408_receipts(client: httpx.AsyncClient, c
     codes = [json.loads(line)["error_code"] for line in answer.text.split("\r\n") if line]
     assert codes[0] == 200
     assert set(codes[1:]) == {408}
+
+
+async def test_a_silent_stream_ends_when_its_time_is_over(
+    client: httpx.AsyncClient, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record_stream, "GRACE_S", 0.01)
+
+    async def body():  # type: ignore[no-untyped-def]
+        yield b"{}"
+        clock.advance(86_400_000)
+        yield b" "
+        await asyncio.Event().wait()
+
+    answer = await client.post(PATH, content=body(), headers=JSON)
+    assert [json.loads(line)["error_code"] for line in answer.text.split("\r\n") if line] == [200]
+
+
+async def test_a_piece_of_many_small_records_is_looked_at_in_parts(client: httpx.AsyncClient) -> None:
+    receipts = await stream(client, "{}" * 20_000 + '{"value":{"type":"JSON","data":[%s]}}' % ("1," * 9_000 + "1"))
+    assert (len(receipts), receipts[-1]["offset"]) == (20_001, 20_000)
 
 
 class Duplex:
