@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from tests.conformance.builds import HERE, JAVA, java_3_libraries, java_classes, kit_libraries
 
-TOOL_SECONDS_MAX = 60
+TOOL_SECONDS_MAX = 120
 TOOLS = {
     "acls": "org.apache.kafka.tools.AclCommand",
     "broker-api-versions": "org.apache.kafka.tools.BrokerApiVersionsCommand",
