@@ -597,7 +597,11 @@ class LogDirectory:
 
     def save_log_start_offsets(self) -> None:
         """Write the log start offsets now. Raises OSError."""
-        self.reserve.with_room(self._checkpoints.gather({LOG_START_FILE: self._log_starts_text()}))
+        self.reserve.with_room(self.start_log_starts())
+
+    def start_log_starts(self) -> Callable[[], None]:
+        """Gather the log start offsets; the returned function writes them and may run in any thread."""
+        return self._checkpoints.gather({LOG_START_FILE: self._log_starts_text()})
 
     def _log_starts_text(self) -> str:
         for partition_log in self._opened():

@@ -697,13 +697,7 @@ class PartitionLog:
         It never goes back. The new start is on disk on return; files go with the next `retain`.
         Raises OffsetOutOfRange beyond the high watermark; KafkaStorageError, and the log start offset stays.
         """
-        if before_offset == DELETE_TO_HIGH_WATERMARK:
-            before_offset = self.high_watermark
-        if not 0 <= before_offset <= self.high_watermark:
-            raise OffsetOutOfRange(
-                f"cannot delete records of {self.topic}-{self.partition} before offset {before_offset}: "
-                f"the high watermark is {self.high_watermark}"
-            )
+        before_offset = self.end_of_deletion(before_offset)
         if before_offset > self.log_start_offset:
             # A log start offset that power loss left beyond the log end could not be told from a damaged checkpoint.
             if before_offset > self._flushed_offset:
@@ -715,6 +709,17 @@ class PartitionLog:
                 self.log_start_offset = earlier
                 raise KafkaStorageError(f"cannot write the log start offset: {error.strerror or error}") from error
         return self.log_start_offset
+
+    def end_of_deletion(self, before_offset: int) -> int:
+        """Up to where `delete_records` would delete. Raises OffsetOutOfRange beyond the high watermark."""
+        if before_offset == DELETE_TO_HIGH_WATERMARK:
+            return self.high_watermark
+        if not 0 <= before_offset <= self.high_watermark:
+            raise OffsetOutOfRange(
+                f"cannot delete records of {self.topic}-{self.partition} before offset {before_offset}: "
+                f"the high watermark is {self.high_watermark}"
+            )
+        return before_offset
 
     def truncate_to(self, end_offset: int) -> None:
         """Forget everything from `end_offset` on, and the batch that holds it. Raises KafkaStorageError.

@@ -2,13 +2,19 @@
 
 import asyncio
 import contextlib
+import threading
 
 import pytest
 
 from broker.broker import Broker
 from broker.config import ConfigError, broker_config
-from broker.log import DataRootError
+from broker.log import DataRootError, checkpoint_files
 from broker.protocol.frames import decode_response, request_frame
+from broker.protocol.messages.delete_records import (
+    DeleteRecordsPartition,
+    DeleteRecordsRequest,
+    DeleteRecordsTopic,
+)
 from broker.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from broker.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
 from broker.protocol.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
@@ -129,3 +135,28 @@ async def test_background_work_that_fails_is_logged_and_tried_again(tmp_path, ca
         while len(calls) < 2:
             await asyncio.sleep(0.01)
     assert "disk gone" in caplog.text
+
+
+async def test_who_deletes_records_keeps_nobody_waiting_for_the_disk(tmp_path, monkeypatch):
+    write, is_held, gate = checkpoint_files.write_atomically, threading.Event(), threading.Event()
+
+    def write_through_the_gate(path, text):
+        if path.name == "log-start-offset-checkpoint":
+            is_held.set()
+            if not gate.wait(20):
+                raise OSError("nobody was served meanwhile")
+        write(path, text)
+
+    wanted = DeleteRecordsTopic(name="t", partitions=[DeleteRecordsPartition(partition_index=0, offset=1)])
+    async with running(tmp_path) as broker, connected(broker) as deleting, connected(broker) as other:
+        await other.ask(MetadataRequest(topics=[MetadataRequestTopic(name="t")]), 12)
+        for _ in range(2):
+            await other.ask(produce("t"), 9)
+        monkeypatch.setattr(checkpoint_files, "write_atomically", write_through_the_gate)
+        deletion = asyncio.create_task(deleting.ask(DeleteRecordsRequest(topics=[wanted]), 2))
+        assert await asyncio.to_thread(is_held.wait, 20)
+        assert (await other.ask(fetch("t", offset=1), 12)).responses[0].partitions[0].records
+        assert not deletion.done(), "its answer waits until the disk has it"
+        gate.set()
+        (partition,) = (await deletion).topics[0].partitions
+        assert (partition.low_watermark, partition.error_code) == (1, 0)
