@@ -1,4 +1,5 @@
-"""Recovers large partitions after a crash, in processes of their own, while everybody else is served.
+"""Recovers large partitions after a crash in processes of their own, and scans damaged segments in threads, while
+everybody else is served.
 
 Whoever asks for such a partition is told NOT_LEADER_OR_FOLLOWER until it is done: every client knows that answer from a
 broker that is just taking over, refreshes its metadata and tries again.
@@ -23,6 +24,7 @@ from broker.log import LogDirectory
 from broker.log.checkpoint_files import TopicPartition
 from broker.log.log_directory import PartitionRecovering
 from broker.log.recovery_plan import Answer, Failed, Recovered, RecoveryPlan
+from broker.log.segment_scan import SegmentScan
 
 log = logging.getLogger("broker")
 
@@ -39,6 +41,7 @@ class Recoverer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._process_count = 0
         logs.on_recovery_wanted = self._want
+        logs.on_scan_wanted = self._scan
 
     async def until_open(self, keys: Iterable[TopicPartition]) -> None:
         """Wait until all these partitions are recovered."""
@@ -74,6 +77,17 @@ class Recoverer:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _scan(self, scan: SegmentScan) -> None:
+        """In a thread: it is one file, which a read has found damaged."""
+
+        async def run() -> None:
+            await asyncio.to_thread(scan.run)
+            scan.finish()
+
+        task = asyncio.get_running_loop().create_task(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _want(self, plan: RecoveryPlan) -> None:
         self._plans.append(plan)

@@ -3,6 +3,7 @@
 from broker.log.log_config import FlushMode, FlushPolicy, LogConfig
 from broker.log.log_directory import DataRootError, LogDirectory
 from broker.log.partition_log import Appended, PartitionLog, TimestampedOffset
+from broker.log.record_deletion import MovedStart, RecordDeletion
 
 __all__ = [
     "Appended",
@@ -11,6 +12,8 @@ __all__ = [
     "FlushPolicy",
     "LogConfig",
     "LogDirectory",
+    "MovedStart",
     "PartitionLog",
+    "RecordDeletion",
     "TimestampedOffset",
 ]

@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+from collections.abc import Set
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -252,7 +253,13 @@ def _replay_marker(
 def rescan_and_report(folder: str, segments: list[Segment], segment: Segment, *, index_interval_bytes: int) -> None:
     """Scan a segment that turned out damaged, and remember what is beyond reading. Raises OSError."""
     known = set(segment.quarantines)
-    for quarantine in rescan(segment, index_interval_bytes=index_interval_bytes):
+    rescan(segment, index_interval_bytes=index_interval_bytes)
+    report_new(folder, segments, segment, known)
+
+
+def report_new(folder: str, segments: list[Segment], segment: Segment, known: Set[Quarantine]) -> None:
+    """Report the ranges of a scanned segment that were not known, and remember all of the log. Raises OSError."""
+    for quarantine in segment.quarantines:
         if quarantine not in known:
             report_quarantine(folder, quarantine)
     write_quarantines(folder, [quarantine for each in segments for quarantine in each.quarantines])

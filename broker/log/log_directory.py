@@ -46,6 +46,7 @@ from broker.log.open_files import OpenFiles
 from broker.log.partition_folders import PARTITION_METADATA_FILE, PartitionFolders
 from broker.log.partition_log import PartitionLog
 from broker.log.recovery_plan import WORTH_A_PROCESS_BYTES, Recovered, RecoveryPlan, unchecked_bytes
+from broker.log.segment_scan import SegmentScan
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +89,7 @@ class LogDirectory:
 
     `on_flush_wanted` is called when a log that waits for the disk has new bytes: flush at once, see `start_flush`.
     `on_recovery_wanted`, if set, is given the partitions that take long to recover; `note_recovered` ends that.
+    `on_scan_wanted`, if set, is given the large segments that a read found damaged; their `finish` ends that.
     """
 
     def __init__(
@@ -111,6 +113,7 @@ class LogDirectory:
         self.flush_policy = flush
         self.on_flush_wanted: Callable[[], None] | None = None
         self.on_recovery_wanted: Callable[[RecoveryPlan], None] | None = None
+        self.on_scan_wanted: Callable[[SegmentScan], None] | None = None
         self.torn_bytes = 0
         """How many half-written bytes recovery has cut off since the start."""
         self.gone_traffic = [0, 0, 0]
@@ -597,7 +600,11 @@ class LogDirectory:
 
     def save_log_start_offsets(self) -> None:
         """Write the log start offsets now. Raises OSError."""
-        self.reserve.with_room(self._checkpoints.gather({LOG_START_FILE: self._log_starts_text()}))
+        self.reserve.with_room(self.start_log_starts())
+
+    def start_log_starts(self) -> Callable[[], None]:
+        """Gather the log start offsets; the returned function writes them and may run in any thread."""
+        return self._checkpoints.gather({LOG_START_FILE: self._log_starts_text()})
 
     def _log_starts_text(self) -> str:
         for partition_log in self._opened():

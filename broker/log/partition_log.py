@@ -22,13 +22,14 @@ from broker.errors import (
     CorruptMessage,
     InvalidTimestamp,
     KafkaStorageError,
+    NotLeaderOrFollower,
     OffsetOutOfRange,
     RecordListTooLarge,
 )
 from broker.log.disk_reserve import DiskReserve
 from broker.log.file_span import FileSpan
 from broker.log.flush import FlushTarget
-from broker.log.loading import load_log, load_producer_state, rescan_and_report
+from broker.log.loading import load_log, load_producer_state, report_new, rescan_and_report
 from broker.log.log_config import NEVER_MS, FlushMode, LogConfig
 from broker.log.offset_index import ENTRY_BYTES as INDEX_ENTRY_BYTES
 from broker.log.open_files import OpenFiles
@@ -44,6 +45,7 @@ from broker.log.segment import (
     DamageFound,
     Segment,
 )
+from broker.log.segment_scan import SCANNED_AT_ONCE_BYTES, SegmentScan
 from broker.log.segment_swap import complete_swap
 from broker.log.time_index import ENTRY_BYTES as TIME_ENTRY_BYTES
 from broker.log.waiters import DurabilityWaiter, DurabilityWaiters, Waiter, Waiters
@@ -95,6 +97,8 @@ class LogOwner(Protocol):
     """What a log leaves to the data root."""
 
     reserve: DiskReserve
+    on_scan_wanted: Callable[[SegmentScan], None] | None
+    """Takes the scans that are to be run in a thread; None: there is nobody who would."""
 
     def mark_dirty(self, partition_log: "PartitionLog", *, is_urgent: bool = True) -> None:
         """The log has bytes that should be forced to disk; unless urgent, with the next round."""
@@ -134,6 +138,7 @@ class PartitionLog:
         "_owner",
         "_reserve",
         "_roll_above_ms",
+        "_scans",
         "_segments",
         "_snapshot_offset",
         "_storage_error",
@@ -183,6 +188,8 @@ class PartitionLog:
         self.folder, self.topic, self.partition = folder, topic, partition
         self._files, self._owner, self._mode = files, owner, mode
         self._reserve, self._is_essential = owner.reserve, is_essential
+        self._scans: dict[int, SegmentScan] = {}
+        """Those that run or have failed, by the segment's base offset."""
         loaded = load_log(
             folder,
             files,
@@ -358,7 +365,8 @@ class PartitionLog:
 
         The first batch is whole, whatever its size; the last may be cut off. Empty at the high watermark, and without
         `at_least_one_batch` also if the first batch is larger than `bytes_max`.
-        Raises OffsetOutOfRange; CorruptMessage if the offset lies in a damaged range; KafkaStorageError.
+        Raises OffsetOutOfRange; CorruptMessage if the offset lies in a damaged range; KafkaStorageError;
+        NotLeaderOrFollower while a large segment is scanned for damage.
         """
         if self.is_closed:
             raise KafkaStorageError(self._storage_error)
@@ -376,7 +384,7 @@ class PartitionLog:
                 if data is not None:
                     return data
         except DamageFound as damage:
-            self._rescan(segment, damage)
+            self._rescan(segment, damage, may_wait=True)
         except OSError as error:
             raise self._unreadable(error) from error
         return self._read_around_gaps(offset, bytes_max, at_least_one_batch=at_least_one_batch)
@@ -400,8 +408,8 @@ class PartitionLog:
     def _damage_sent(self, segment: Segment, damage: Exception) -> None:
         """Damage was met amid an answer: who asks again gets the good part of it, and then CORRUPT_MESSAGE."""
         if segment in self._segments:
-            with contextlib.suppress(KafkaStorageError):
-                self._rescan(segment, DamageFound(f"{segment.path}: {damage}"))
+            with contextlib.suppress(KafkaStorageError, NotLeaderOrFollower):
+                self._rescan(segment, DamageFound(f"{segment.path}: {damage}"), may_wait=True)
 
     def _read_around_gaps(self, offset: int, bytes_max: int, *, at_least_one_batch: bool) -> bytes | memoryview:
         """The slow way: over the end of a segment whose last offsets were compacted away, and not into damage."""
@@ -427,7 +435,10 @@ class PartitionLog:
     def _segment_of(self, offset: int) -> Segment:
         return self._segments[bisect.bisect_right(self._segments, offset, key=_by_base_offset) - 1]
 
-    def _rescan(self, segment: Segment, damage: DamageFound) -> None:
+    def _rescan(self, segment: Segment, damage: DamageFound, *, may_wait: bool = False) -> None:
+        """Scan a segment; with `may_wait` perhaps beside everything else, for which NotLeaderOrFollower is raised."""
+        if may_wait and segment.is_sealed and segment.size > SCANNED_AT_ONCE_BYTES and not self._is_essential:
+            self._scan_beside(segment, damage)
         log.error("segment is scanned: %s", damage)
         try:
             rescan_and_report(
@@ -435,6 +446,43 @@ class PartitionLog:
             )
         except OSError as error:
             raise self._unreadable(error) from error
+
+    def _scan_beside(self, segment: Segment, damage: DamageFound) -> None:
+        """Have a large segment scanned in a thread, if the data root can. Who reads it meanwhile asks again.
+
+        Raises NotLeaderOrFollower, which every client takes for a broker that is just taking over; KafkaStorageError
+        when the scan has failed.
+        """
+        scan = self._scans.get(segment.base_offset)
+        if scan is None:
+            if self._owner.on_scan_wanted is None:
+                return
+            log.error("segment is scanned: %s", damage)
+            scan = self._scans[segment.base_offset] = SegmentScan(
+                self.folder,
+                segment,
+                index_interval_bytes=self.config.index_interval_bytes,
+                when_finished=self._take_scan,
+            )
+            self._owner.on_scan_wanted(scan)
+        elif scan.error is not None:
+            del self._scans[segment.base_offset]
+            raise self._unreadable(scan.error) from scan.error
+        raise NotLeaderOrFollower(f"{segment.path} is scanned for damage")
+
+    def _take_scan(self, scan: SegmentScan) -> None:
+        segment = scan.segment
+        if scan.error is not None:
+            return  # who reads next is told
+        del self._scans[segment.base_offset]
+        if self.is_closed or segment not in self._segments:
+            return
+        known = set(segment.quarantines)
+        segment.adopt(scan.counted)
+        try:
+            report_new(self.folder, self._segments, segment, known)
+        except OSError as error:
+            log.warning("damaged ranges not written, they will be found again folder=%s error=%s", self.folder, error)
 
     def _unreadable(self, error: OSError) -> KafkaStorageError:
         return KafkaStorageError(f"cannot read {self.folder}: {error.strerror or error}")
@@ -555,7 +603,7 @@ class PartitionLog:
             try:
                 return question(segment)
             except DamageFound as damage:
-                self._rescan(segment, damage)
+                self._rescan(segment, damage, may_wait=True)
                 return question(segment)
         except DamageFound as damage:
             raise CorruptMessage(str(damage)) from damage
@@ -697,13 +745,7 @@ class PartitionLog:
         It never goes back. The new start is on disk on return; files go with the next `retain`.
         Raises OffsetOutOfRange beyond the high watermark; KafkaStorageError, and the log start offset stays.
         """
-        if before_offset == DELETE_TO_HIGH_WATERMARK:
-            before_offset = self.high_watermark
-        if not 0 <= before_offset <= self.high_watermark:
-            raise OffsetOutOfRange(
-                f"cannot delete records of {self.topic}-{self.partition} before offset {before_offset}: "
-                f"the high watermark is {self.high_watermark}"
-            )
+        before_offset = self.end_of_deletion(before_offset)
         if before_offset > self.log_start_offset:
             # A log start offset that power loss left beyond the log end could not be told from a damaged checkpoint.
             if before_offset > self._flushed_offset:
@@ -715,6 +757,17 @@ class PartitionLog:
                 self.log_start_offset = earlier
                 raise KafkaStorageError(f"cannot write the log start offset: {error.strerror or error}") from error
         return self.log_start_offset
+
+    def end_of_deletion(self, before_offset: int) -> int:
+        """Up to where `delete_records` would delete. Raises OffsetOutOfRange beyond the high watermark."""
+        if before_offset == DELETE_TO_HIGH_WATERMARK:
+            return self.high_watermark
+        if not 0 <= before_offset <= self.high_watermark:
+            raise OffsetOutOfRange(
+                f"cannot delete records of {self.topic}-{self.partition} before offset {before_offset}: "
+                f"the high watermark is {self.high_watermark}"
+            )
+        return before_offset
 
     def truncate_to(self, end_offset: int) -> None:
         """Forget everything from `end_offset` on, and the batch that holds it. Raises KafkaStorageError.

@@ -418,6 +418,19 @@ class Segment:
         self._first_timestamp_ms = self._max_timestamp_ms = self._max_timestamp_offset = -1
         self.is_sealed = False
 
+    def adopt(self, counted: "Segment") -> None:
+        """Take over what another count of this closed file has found: indexes, which are written, and damage."""
+        self._index, self._time_index = counted._index, counted._time_index
+        self.index_entry_count = counted.index_entry_count
+        self._first_timestamp_ms = counted._first_timestamp_ms
+        self._max_timestamp_ms, self._max_timestamp_offset = counted._max_timestamp_ms, counted._max_timestamp_offset
+        self.quarantines = counted.quarantines
+        self.seal()
+
+    def let_go(self) -> None:
+        """Close the file and write nothing: somebody else has the segment."""
+        self._files.close(self)
+
     def resume(self, log_bytes: int, trusted_offset: int | None) -> None:
         """Take over what the index files know of the batches below `trusted_offset` (None: all of them).
 

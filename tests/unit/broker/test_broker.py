@@ -2,13 +2,23 @@
 
 import asyncio
 import contextlib
+import threading
 
 import pytest
 
 from broker.broker import Broker
 from broker.config import ConfigError, broker_config
-from broker.log import DataRootError
+from broker.errors import CorruptMessage, NotLeaderOrFollower
+from broker.log import DataRootError, checkpoint_files, partition_log
+from broker.log.quarantine import QUARANTINE_FILE
+from broker.log.segment_scan import SegmentScan
 from broker.protocol.frames import decode_response, request_frame
+from broker.protocol.messages.create_topics import CreatableTopic, CreatableTopicConfig, CreateTopicsRequest
+from broker.protocol.messages.delete_records import (
+    DeleteRecordsPartition,
+    DeleteRecordsRequest,
+    DeleteRecordsTopic,
+)
 from broker.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from broker.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
 from broker.protocol.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
@@ -129,3 +139,70 @@ async def test_background_work_that_fails_is_logged_and_tried_again(tmp_path, ca
         while len(calls) < 2:
             await asyncio.sleep(0.01)
     assert "disk gone" in caplog.text
+
+
+async def test_who_deletes_records_keeps_nobody_waiting_for_the_disk(tmp_path, monkeypatch):
+    write, is_held, gate = checkpoint_files.write_atomically, threading.Event(), threading.Event()
+
+    def write_through_the_gate(path, text):
+        if path.name == "log-start-offset-checkpoint":
+            is_held.set()
+            if not gate.wait(20):
+                raise OSError("nobody was served meanwhile")
+        write(path, text)
+
+    wanted = DeleteRecordsTopic(name="t", partitions=[DeleteRecordsPartition(partition_index=0, offset=1)])
+    async with running(tmp_path) as broker, connected(broker) as deleting, connected(broker) as other:
+        await other.ask(MetadataRequest(topics=[MetadataRequestTopic(name="t")]), 12)
+        for _ in range(2):
+            await other.ask(produce("t"), 9)
+        monkeypatch.setattr(checkpoint_files, "write_atomically", write_through_the_gate)
+        deletion = asyncio.create_task(deleting.ask(DeleteRecordsRequest(topics=[wanted]), 2))
+        assert await asyncio.to_thread(is_held.wait, 20)
+        assert (await other.ask(fetch("t", offset=1), 12)).responses[0].partitions[0].records
+        assert not deletion.done(), "its answer waits until the disk has it"
+        gate.set()
+        (partition,) = (await deletion).topics[0].partitions
+        assert (partition.low_watermark, partition.error_code) == (1, 0)
+
+
+async def test_a_large_damaged_segment_is_scanned_beside_everything_else(tmp_path, monkeypatch):
+    gate, run = threading.Event(), SegmentScan.run
+
+    def run_behind_the_gate(scan):
+        if gate.wait(20):
+            run(scan)
+
+    settings = {"internal.segment.bytes": "300", "retention.ms": "-1"}
+    configs = [CreatableTopicConfig(name=name, value=value) for name, value in settings.items()]
+    topic = CreatableTopic(name="t", num_partitions=1, replication_factor=1, configs=configs)
+    async with running(tmp_path) as broker, connected(broker) as client:
+        assert (await client.ask(CreateTopicsRequest(topics=[topic]), 7)).topics[0].error_code == 0
+        for number in range(9):
+            await client.ask(produce("t", b"%d" % number * 40), 9)
+    path = sorted((tmp_path / "t-0").glob("*.log"))[1]
+    first_offset = int(path.stem)
+    content = bytearray(path.read_bytes())
+    content[40] ^= 1
+    path.write_bytes(content)
+
+    monkeypatch.setattr(partition_log, "SCANNED_AT_ONCE_BYTES", 0)
+    monkeypatch.setattr(SegmentScan, "run", run_behind_the_gate)
+    async with running(tmp_path) as broker, connected(broker) as client:
+        assert await error_at(client, first_offset) == NotLeaderOrFollower.code
+        assert await error_at(client, first_offset) == NotLeaderOrFollower.code, "one scan is enough"
+        assert await error_at(client, 0) == 0, "others are served while it goes on"
+        gate.set()
+        async with asyncio.timeout(20):
+            while (error := await error_at(client, first_offset)) == NotLeaderOrFollower.code:
+                await asyncio.sleep(0.01)
+        assert error == CorruptMessage.code
+        assert await error_at(client, first_offset + 1) == 0, "what lies behind it can be read"
+    assert (tmp_path / "t-0" / QUARANTINE_FILE).read_text().startswith(f"0\n1\n{first_offset} {first_offset} ")
+
+
+async def error_at(client, offset):
+    """The error code of a fetch; records come with none."""
+    (partition,) = (await client.ask(fetch("t", offset=offset), 12)).responses[0].partitions
+    assert bool(partition.records) == (partition.error_code == 0)
+    return partition.error_code

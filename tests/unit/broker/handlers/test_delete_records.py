@@ -1,5 +1,8 @@
 """Codes here were measured on Apache Kafka 4.3.1 unless a test says otherwise."""
 
+import errno
+import os
+
 import pytest
 
 from broker.protocol.messages.delete_records import (
@@ -58,3 +61,46 @@ def test_compacted_and_internal_topics_keep_their_records(handler_broker):
     handler_broker.topics.create("__consumer_offsets", partition_count=1)
     assert delete(handler_broker, "compacted", (0, -1)) == [(0, -1, 44)]
     assert delete(handler_broker, "__consumer_offsets", (0, -1)) == [(0, -1, 17)]
+
+
+def test_what_was_answered_is_on_disk(handler_broker, log):
+    assert delete(handler_broker, "t2", (0, 4)) == [(0, 4, 0)]
+    assert log.recovery_point == 10
+    assert "t2 0 4" in (handler_broker.logs.path / "log-start-offset-checkpoint").read_text()
+
+
+def test_one_partition_asked_twice_begins_at_the_later_offset(handler_broker, log):
+    assert delete(handler_broker, "t2", (0, 4), (0, 7), (0, 2)) == [(0, 7, 0)] * 3
+
+
+def test_a_disk_that_refuses_moves_nothing(handler_broker, log, monkeypatch):
+    def refuse(source, target):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "replace", refuse)
+    assert delete(handler_broker, "t2", (0, 4), (0, 7)) == [(0, -1, 56), (0, -1, 56)]
+    assert log.log_start_offset == 0
+    monkeypatch.undo()
+    assert delete(handler_broker, "t2", (0, 4)) == [(0, 4, 0)]
+
+
+def test_a_full_disk_is_written_to_in_the_room_that_was_kept(handler_broker, log, monkeypatch):
+    replace, refusals = os.replace, [OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))]
+
+    def refuse_once(source, target):
+        if refusals:
+            raise refusals.pop()
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refuse_once)
+    assert delete(handler_broker, "t2", (0, 4)) == [(0, 4, 0)]
+    assert handler_broker.logs.reserve.is_spent
+
+
+def test_records_that_cannot_be_flushed_are_not_deleted(handler_broker, log, monkeypatch):
+    def refuse(fd):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fdatasync", refuse)
+    assert delete(handler_broker, "t2", (0, 4)) == [(0, -1, 56)]
+    assert log.log_start_offset == 0
