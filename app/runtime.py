@@ -33,6 +33,7 @@ from app.metrics.store import SqlHistoryStore
 from app.registry.settings import RegistrySettings
 from app.rest.app import create_rest
 from app.rest.settings import RestSettings
+from app.schemas.ports import SchemaAccess
 from app.settings import Settings
 from app.version import VERSION
 
@@ -68,6 +69,7 @@ class Runtime:
         self.sampler: Sampler | None = None
         self._on_fatal = on_fatal
         self._registry_url = registry_url
+        self._schemas: SchemaAccess | None = None
         self._closing = contextlib.AsyncExitStack()
 
     @property
@@ -151,7 +153,7 @@ class Runtime:
 
     async def _start_registry(self, admin: KafkaClusterAdmin, producer: KafkaProducer) -> None:
         """Its topic is read in the background; who asks before the end waits."""
-        from app.registry.node import open_node  # read already, by start()
+        from app.registry.node import open_node, schema_access  # read already, by start()
 
         registry = open_node(
             self.bootstrap_servers,
@@ -165,6 +167,7 @@ class Runtime:
         if not self.settings.is_embedded:
             # Kafka holds a new group's first member back for seconds: better now than at the first write.
             await registry.service.writer.start()
+        self._schemas = schema_access(registry.service)
         self.registry = registry
 
     async def _first_contact(self, admin: KafkaClusterAdmin) -> None:
@@ -186,7 +189,12 @@ class Runtime:
         assert self.sampler is not None
         settings = self.settings
         rest = create_rest(
-            admin=admin, producer=producer, consumers=consumers, settings=_rest_settings(settings), clock=self.clock
+            admin=admin,
+            producer=producer,
+            consumers=consumers,
+            settings=_rest_settings(settings),
+            clock=self.clock,
+            schemas=self._schemas,
         )
         self._closing.push_async_callback(rest.stop)
         self.control_center = create_control_center(

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from app.schema_access import InvalidPayload
+from app.schemas.ports import InvalidPayload
 
 __all__ = ["InvalidPayload", "InvalidRuleSet", "InvalidSchema", "SchemaError", "SchemaTooLarge"]
 

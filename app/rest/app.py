@@ -22,6 +22,7 @@ from app.rest.v2 import consumers as v2_consumers
 from app.rest.v2 import metadata as v2_metadata
 from app.rest.v2 import produce as v2_produce
 from app.rest.v3 import brokers, clusters, configs, consumer_groups, partitions, records, topics
+from app.schemas.ports import SchemaAccess
 
 log = logging.getLogger(__name__)
 
@@ -35,11 +36,15 @@ def create_rest(
     consumers: ConsumerFactory,
     clock: Clock,
     settings: RestSettings | None = None,
+    schemas: SchemaAccess | None = None,
 ) -> "RestProxy":
-    """The proxy; `stop` is its owner's to call."""
+    """The proxy; `stop` is its owner's to call. Without schemas, formats that need a registry answer 408 / 40801."""
     settings = settings or RestSettings()
     instances = ConsumerInstances(consumers, admin=admin, settings=settings, clock=clock)
-    return RestProxy(RestContext(admin=admin, producer=producer, consumers=instances, settings=settings, clock=clock))
+    context = RestContext(
+        admin=admin, producer=producer, consumers=instances, settings=settings, clock=clock, schemas=schemas
+    )
+    return RestProxy(context)
 
 
 class RestProxy:

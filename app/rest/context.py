@@ -8,6 +8,7 @@ from app.rest.consumers import ConsumerInstances
 from app.rest.errors import NotFound
 from app.rest.partitioner import StickyPartitions
 from app.rest.settings import RestSettings
+from app.schemas.ports import SchemaAccess
 
 
 class Clock(Protocol):
@@ -19,11 +20,14 @@ class Clock(Protocol):
 
 @dataclass(slots=True)
 class RestContext:
+    """schemas is None where no Schema Registry is."""
+
     admin: ClusterAdmin
     producer: Producer
     consumers: ConsumerInstances
     settings: RestSettings
     clock: Clock
+    schemas: SchemaAccess | None = None
     sticky_partitions: StickyPartitions = field(default_factory=StickyPartitions)
     _cluster_id: str | None = None
 

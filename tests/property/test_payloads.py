@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from app.registry.formats import parse
 from app.registry.payloads import compile_codec
-from app.schema_access import InvalidPayload
+from app.schemas.ports import InvalidPayload
 
 INTS = st.integers(-(2**31), 2**31 - 1)
 LONGS = st.integers(-(2**63), 2**63 - 1)

@@ -1,7 +1,7 @@
 """Payloads and JSON, back and forth by a schema. Pure; a format's library is imported with its first codec."""
 
 from app.registry.schema import ParsedSchema, SchemaType
-from app.schema_access import PayloadCodec
+from app.schemas.ports import PayloadCodec
 
 
 def compile_codec(schema: ParsedSchema) -> PayloadCodec:

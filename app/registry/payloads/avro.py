@@ -13,7 +13,7 @@ from app.registry.formats.avro import AvroSchema
 from app.registry.payloads.avro_reader import Reader, compile_reader
 from app.registry.payloads.avro_writer import Misfit, compile_writer
 from app.registry.payloads.json_text import read_all
-from app.schema_access import InvalidPayload
+from app.schemas.ports import InvalidPayload
 
 _encode = msgspec.json.Encoder().encode
 

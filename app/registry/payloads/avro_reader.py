@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from app.registry.formats.avro_types import Array, AvroType, Enum, Fixed, Map, Record, Union, name_of
-from app.schema_access import InvalidPayload
+from app.schemas.ports import InvalidPayload
 
 ReadValue: TypeAlias = Callable[[bytes, int], tuple[Any, int]]
 

@@ -13,7 +13,7 @@ import msgspec
 from app.registry.errors import InvalidSchema
 from app.registry.formats.json_schema import JsonSchema
 from app.registry.payloads.json_text import read_all
-from app.schema_access import InvalidPayload
+from app.schemas.ports import InvalidPayload
 
 PATTERN_BYTES_MAX = 2_000_000  # of a compiled pattern
 ADDRESSES_MAX = 10_000

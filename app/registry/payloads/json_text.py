@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from app.schema_access import InvalidPayload
+from app.schemas.ports import InvalidPayload
 
 NESTING_MAX = 400  # levels of lists and objects: what walks a value calls itself once or twice per level
 _decode = msgspec.json.Decoder().decode

@@ -14,7 +14,7 @@ from app.registry.formats.proto_names import built_in
 from app.registry.formats.protobuf import ProtobufSchema
 from app.registry.payloads.json_text import read_all
 from app.registry.wire import read_indexes, write_indexes
-from app.schema_access import InvalidPayload
+from app.schemas.ports import InvalidPayload
 
 RECURSION_MAX = 100  # levels of messages: Protobuf's own limit
 _FILE = "default"

@@ -20,7 +20,7 @@ def bootstrap_servers(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def proxy(bootstrap_servers: str) -> Iterator[RunningProxy]:
-    with running_proxy(bootstrap_servers) as proxy:
+    with running_proxy(bootstrap_servers, with_registry=True) as proxy:
         yield proxy
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from app.registry.formats import parse
 from app.registry.payloads import compile_codec
-from app.schema_access import InvalidPayload
+from app.schemas.ports import InvalidPayload
 
 ORDER = {
     "type": "record",

@@ -8,7 +8,7 @@ from app.registry.errors import InvalidSchema
 from app.registry.formats import parse
 from app.registry.payloads import compile_codec
 from app.registry.schema import Reference, ResolvedReference
-from app.schema_access import InvalidPayload
+from app.schemas.ports import InvalidPayload
 
 
 def codec(schema, **references):

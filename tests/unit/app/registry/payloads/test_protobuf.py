@@ -10,7 +10,7 @@ from app.registry.formats.protobuf import ProtobufSchema
 from app.registry.payloads import compile_codec
 from app.registry.payloads.protobuf import ProtobufCodec
 from app.registry.schema import Reference, ResolvedReference
-from app.schema_access import InvalidPayload
+from app.schemas.ports import InvalidPayload
 
 FILE = """syntax = "proto3";
 package shop;
