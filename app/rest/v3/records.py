@@ -36,6 +36,7 @@ from app.rest.errors import (
 from app.rest.formats import NULL, json_bytes, no_registry
 from app.rest.http import ClientDisconnected, Request, Response
 from app.rest.placing import Appended, Placement, Started, partition_count
+from app.rest.v3.data_by_schema import DataBySchema, RecordSchemas, needs_schema
 from app.rest.v3.json_stream import JsonObjects
 from app.rest.v3.resources import find_cluster, v3_routes
 from broker.errors import KafkaError
@@ -83,9 +84,12 @@ class _BatchRequest(msgspec.Struct):
     entries: list[msgspec.Raw] | None = None
 
 
-class _DataReceipt(msgspec.Struct):
+class _DataReceipt(msgspec.Struct, omit_defaults=True):
     type: str
-    size: int
+    subject: str | UnsetType = UNSET
+    schema_id: int | UnsetType = UNSET
+    schema_version: int | UnsetType = UNSET
+    size: int | UnsetType = UNSET
 
 
 class _Receipt(msgspec.Struct, omit_defaults=True):
@@ -237,8 +241,8 @@ class _Accepted:
     """A record on its way, with what its receipt will say of it."""
 
     record: RecordToSend
-    key_type: str | None
-    value_type: str | None
+    key_type: str | DataBySchema | None
+    value_type: str | DataBySchema | None
 
 
 @dataclass(slots=True)
@@ -288,9 +292,11 @@ class _Target:
         wishes: list[int | None] = []
         is_malformed = False
         now_ms = self.context.clock.now_ms()
+        schemas = None if self.context.schemas is None else RecordSchemas(self.context.schemas, self.topic)
         for text in objects:
             try:
-                one, wish = _accept(decode(_record_decoder, compact(text)), now_ms)
+                record = decode(_record_decoder, compact(text))
+                one, wish = _accept(record, now_ms, await _by_schema(record, schemas))
             except MalformedJson as error:
                 order.append(_failure(error))
                 is_malformed = True
@@ -325,9 +331,24 @@ class _Target:
             partition,
             offset,
             iso_time(record.timestamp_ms or 0),
-            UNSET if accepted.key_type is None else _DataReceipt(accepted.key_type, len(record.key or b"")),
-            UNSET if accepted.value_type is None else _DataReceipt(accepted.value_type, len(record.value or b"")),
+            _data_receipt(accepted.key_type, record.key),
+            _data_receipt(accepted.value_type, record.value),
         )
+
+
+def _data_receipt(kind: str | DataBySchema | None, data: bytes | None) -> _DataReceipt | UnsetType:
+    if kind is None:
+        return UNSET
+    size = len(data or b"")
+    if isinstance(kind, str):
+        return _DataReceipt(kind, size=size)
+    if kind.type is None:
+        return UNSET
+    schema = kind.schema
+    if schema is None:
+        return _DataReceipt(kind.type, size=size)
+    subject = UNSET if schema.subject is None else schema.subject
+    return _DataReceipt(kind.type, subject, schema.id, UNSET if schema.version is None else schema.version, size)
 
 
 def _failure(error: Exception) -> _Failure:
@@ -352,14 +373,29 @@ def _iso_second(seconds: int) -> str:
 # --- one record ----------------------------------------------------------------------------------------------------
 
 
-def _accept(record: _Record, now_ms: int) -> tuple[_Accepted, int | None]:
+async def _by_schema(record: _Record, schemas: RecordSchemas | None) -> tuple[DataBySchema | None, DataBySchema | None]:
+    """The key and the value, where they need a schema and a registry is there. Raises a RestError."""
+    if schemas is None or not (needs_schema(record.key) or needs_schema(record.value)):
+        return None, None
+    return await schemas.encode(record.key, is_key=True), await schemas.encode(record.value, is_key=False)
+
+
+def _accept(
+    record: _Record, now_ms: int, by_schema: tuple[DataBySchema | None, DataBySchema | None]
+) -> tuple[_Accepted, int | None]:
     """Raises a RestError that says what is wrong with the record."""
     if record.partition_id is not None and record.partition_id < 0:
         raise Unprocessable("partition_id must be greater than or equal to 0")
     headers = tuple((header.name, header.value) for header in record.headers) if record.headers else ()
     timestamp_ms = now_ms if record.timestamp is None else _timestamp_ms(record.timestamp)
-    to_send = RecordToSend(_data_bytes(record.key), _data_bytes(record.value), headers, timestamp_ms)
-    return _Accepted(to_send, _type_of(record.key), _type_of(record.value)), record.partition_id
+    key, value = by_schema
+    to_send = RecordToSend(
+        _data_bytes(record.key) if key is None else key.data,
+        _data_bytes(record.value) if value is None else value.data,
+        headers,
+        timestamp_ms,
+    )
+    return _Accepted(to_send, key or _type_of(record.key), value or _type_of(record.value)), record.partition_id
 
 
 def _timestamp_ms(timestamp: datetime) -> int:

@@ -1,7 +1,6 @@
 """Formats with schemas, over a registry in memory: which schema is taken, what is refused and with which code."""
 
 import json
-from collections.abc import AsyncIterator
 from uuid import UUID
 
 import httpx
@@ -10,13 +9,9 @@ import pytest
 from app.kafka.ports import RecordToSend
 from app.registry.access import InProcessSchemas
 from app.registry.registry import NewSchema
-from app.registry.service import RegistryService, create_service
-from app.rest import RestProxy, RestSettings, create_rest
+from app.registry.service import RegistryService
 from app.schemas.framing import VALUE_HEADER, write_guid, write_id
-from tests.doubles import ManualClock
 from tests.memory_cluster import MemoryCluster
-from tests.unit.app.registry.service.conftest import WaitingCluster
-from tests.unit.app.rest.memory_consumers import MemoryConsumers
 
 USER = json.dumps({"type": "record", "name": "User", "fields": [{"name": "name", "type": ["null", "string"]}]})
 JSON_USER = '{"type":"object","properties":{"name":{"type":"string"}}}'
@@ -26,32 +21,8 @@ INSTANCE = "/consumers/g/instances/c"
 
 
 @pytest.fixture
-async def service() -> AsyncIterator[RegistryService]:
-    cluster = WaitingCluster()
-    service = create_service(admin=cluster, producer=cluster)
-    await service.start()
-    yield service
-    await service.stop()
-
-
-@pytest.fixture
-async def proxy(
-    cluster: MemoryCluster,
-    consumers: MemoryConsumers,
-    clock: ManualClock,
-    settings: RestSettings,
-    service: RegistryService,
-) -> AsyncIterator[RestProxy]:
-    proxy = create_rest(
-        admin=cluster,
-        producer=cluster,
-        consumers=consumers,
-        clock=clock,
-        settings=settings,
-        schemas=InProcessSchemas(service),
-    )
-    yield proxy
-    await proxy.stop()
+def schemas(service: RegistryService) -> InProcessSchemas:
+    return InProcessSchemas(service)
 
 
 async def produce(client: httpx.AsyncClient, body: object, embedded: str = "avro", topic: str = "single") -> object:
