@@ -204,7 +204,11 @@ class Runtime:
                 static=resources.STATIC,
                 insecure=settings.insecure and not is_loopback(settings.http.host),
             ),
-            (ClusterAccess(settings.control_center.cluster_name, self.sampler, admin, producer),),
+            (
+                ClusterAccess(
+                    settings.control_center.cluster_name, self.sampler, admin, producer, payloads=self._schemas
+                ),
+            ),
             self.clock,
         )
         self.rest = rest

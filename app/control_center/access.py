@@ -8,6 +8,7 @@ from typing import Protocol
 from app.cluster.snapshot import ClusterSnapshot, Series
 from app.cluster.snapshot_facts import SnapshotFacts
 from app.kafka.ports import ClusterAdmin, Producer
+from app.schemas.ports import SchemaAccess
 
 
 class Clock(Protocol):
@@ -44,6 +45,8 @@ class ClusterAccess:
     admin: ClusterAdmin
     producer: Producer
     facts: SnapshotFacts = field(default_factory=SnapshotFacts)
+    payloads: SchemaAccess | None = None
+    """Schemas to read records by; None where no Schema Registry is."""
 
     @property
     def title(self) -> str:
