@@ -75,6 +75,8 @@ class InProcessSchemas:
             raise UnreadableSchema(str(error)) from None
 
     async def register(self, subject: str, schema_type: str, text: str) -> KnownSchema:
+        if not text or text.isspace():  # to the registry itself it would mean the schema before
+            raise UnreadableSchema("the schema is empty")
         await self._ready()
         schema = NewSchema(text, schema_type)
         registry = self._service.registry
