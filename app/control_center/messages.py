@@ -28,6 +28,7 @@ from app.cluster.topic_summaries import TopicSummary
 from app.control_center import words
 from app.control_center.errors import explain
 from app.control_center.links import query
+from app.control_center.produce_by_schema import encode_by_schema
 from app.control_center.produce_form import ProduceForm, ProduceFormView, build_form, parse_form
 from app.control_center.record_reading import (
     READ_AS,
@@ -162,7 +163,8 @@ async def show_messages(visit: Asked) -> Response:
 async def produce(visit: Asked) -> Response:
     topic = find_topic(visit, visit.request.path_params["topic"])
     form = ProduceForm.of(visit.form())
-    record, errors = parse_form(form, topic.partition_count)
+    framed, schema_errors = await encode_by_schema(form, visit.access.payloads, topic.name)
+    record, errors = parse_form(form, topic.partition_count, framed, schema_errors)
     if record is not None:
         try:
             offsets = await visit.access.producer.append(topic.name, record.partition, [record.record])

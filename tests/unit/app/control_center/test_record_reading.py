@@ -167,3 +167,55 @@ async def test_a_large_value_is_cut_and_says_so(visitor, cluster, service):
     assert "first 64.0 KiB of its text" in page
     (record,) = await records(visitor)
     assert len(json.loads(record["value"])) == 16384
+
+
+# --- producing -----------------------------------------------------------------------------------------------------
+
+
+def written(cluster):
+    return [(one.key, one.value) for one in cluster.topics["read"].partitions[0].records]
+
+
+async def test_a_record_is_produced_by_the_latest_schemas(visitor, cluster, service):
+    await register(service, "keys", '"string"')
+    await register(service, "read-value")
+    fields = {
+        "key_kind": "schema",
+        "key": '"k"',
+        "key_subject": " keys ",
+        "value_kind": "schema",
+        "value": '{"id": 9007199254740993, "note": "x"}',
+        "value_subject": "",
+    }
+    page = await visitor.follow(await visitor.post(PAGE, fields))
+    assert "The record was written to partition 0 at offset 0." in page
+    assert written(cluster) == [(write_id(1) + b"\x02k", write_id(2) + PAYLOAD)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"value": '{"id": "x"}'}, 'This does not fit read-value, version 1: "x" is no long (at /id).'),
+        ({"value": "{"}, "This does not fit read-value, version 1: this is no JSON"),
+        ({"value": "{}", "value_subject": "nothing"}, "Subject 'nothing' not found."),
+        ({"value": '{"id": 1, "note": null}', "key_kind": "schema", "key": "1"}, "Subject 'read-key' not found."),
+    ],
+)
+async def test_what_a_schema_refuses_is_said_beside_the_field(visitor, cluster, service, fields, said):
+    await register(service, "read-value")
+    answer = await visitor.post(PAGE, {"value_kind": "schema", **fields})
+    assert answer.status_code == 422
+    assert said in words_of(answer)
+    assert 'aria-invalid="true"' in answer.text
+    assert written(cluster) == []
+
+
+async def test_without_a_registry_no_schema_is_offered(cluster, sampler, clock, settings):
+    cluster.add_topic("read", partitions=1)
+    await sampler.refresh()
+    app = create_control_center(settings, [ClusterAccess("prod", sampler, cluster, cluster)], clock)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://caudal") as client:
+        assert "by a schema" not in (await Visitor(client).get(PAGE)).text
+        answer = await Visitor(client).post(PAGE, {"value_kind": "schema", "value": "{}"})
+    assert answer.status_code == 422
+    assert "There is no Schema Registry." in words_of(answer)
