@@ -40,10 +40,14 @@ class SchemaRequest(msgspec.Struct):
     def check(self) -> None:
         """Raises KeySchemaMissing and ValueSchemaMissing for data without a schema. Nulls need none."""
         records = self.records or ()
-        if not self.has_key_schema and any(bytes(record.key) != b"null" for record in records):
+        if not self.has_key_schema and any(_is_data(record.key) for record in records):
             raise KeySchemaMissing
-        if not self.has_value_schema and any(bytes(record.value) != b"null" for record in records):
+        if not self.has_value_schema and any(_is_data(record.value) for record in records):
             raise ValueSchemaMissing
+
+
+def _is_data(raw: msgspec.Raw) -> bool:
+    return raw is not ABSENT and bytes(raw) != b"null"
 
 
 @dataclass(frozen=True, slots=True)
