@@ -9,6 +9,7 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
+from app.http.json_body import compact
 from app.rest.errors import BadRequest, InvalidRecordData, InvalidSchema
 from app.rest.formats import EmbeddedFormat
 from app.rest.formats_by_schema import REGISTRY_TYPES
@@ -54,7 +55,7 @@ def needs_schema(data: Data | None) -> bool:
         return False
     if data.type is not None and data.type.upper() in _PLAIN_TYPES:
         return _names_schema(data)
-    return data.type is not None or _names_schema(data) or bytes(data.data) != b"null"
+    return data.type is not None or _names_schema(data) or bytes(data.data).strip() != b"null"
 
 
 def _names_schema(data: Data) -> bool:
@@ -85,7 +86,7 @@ class RecordSchemas:
         if data is None or not needs_schema(data):
             return None
         check(data)
-        text = bytes(data.data)
+        text = compact(bytes(data.data))
         if text == b"null":
             return DataBySchema(None, None if data.type is None else data.type.upper(), None)
         schema = await self._schema(data, is_key=is_key)
