@@ -3,13 +3,14 @@
 import asyncio
 import urllib.request
 from collections import OrderedDict
+from collections.abc import Iterable
 from urllib.parse import quote
 from uuid import UUID
 
 import msgspec
 
 from app.kafka.ports import ClusterUnreachable
-from app.registry.contexts import context_of
+from app.registry.contexts import context_of, qualify, split
 from app.registry.errors import InvalidSchema, SchemaError
 from app.registry.payloads import compile_codec
 from app.registry.peer import exchange
@@ -40,17 +41,23 @@ class InProcessSchemas:
     async def by_id(self, schema_id: int, subject: str | None = None) -> KnownSchema:
         await self._ready()
         registry = self._service.registry
-        uses = registry.uses_of_id(schema_id, subject) or registry.uses_of_id(schema_id, subject, deleted=True)
-        if uses:
-            return await self._known(uses[0])
+        if subject is not None:  # first, as a schema may be under very many subjects
+            use = _use_of(registry.view.versions(registry.core.subject(subject)).values(), schema_id)
+            if use is not None:
+                return await self._known(use)
         found = registry.content_by_id(schema_id, subject)
         if found is None:
             raise SchemaNotFound(f"There is no schema of id {schema_id}")
         context, content = found
-        use = next((one for one in content.uses.values() if context_of(one.subject) == context), None)
+        if subject is not None and context != context_of(subject):
+            qualified = qualify(context, split(subject).subject)
+            use = _use_of(registry.view.versions(qualified).values(), schema_id)
+            if use is not None:
+                return await self._known(use)
+        use = _use_of((one for one in content.uses.values() if context_of(one.subject) == context), schema_id)
         if use is None:
             raise SchemaNotFound(f"There is no schema of id {schema_id}")
-        return await self._known(use, schema_id=schema_id, is_under_subject=False)
+        return await self._known(use, is_under_subject=subject is None)
 
     async def by_guid(self, guid: UUID) -> KnownSchema:
         await self._ready()
@@ -136,7 +143,7 @@ class InProcessSchemas:
                 raise RegistryFailed(f"The schema of id {use.id} cannot be read: {error}") from None
             codec, name = await self._codec(key, parsed)
         return KnownSchema(
-            use.id if schema_id is None else schema_id,
+            use.id,
             UUID(bytes=content.guid),
             content.schema_type,
             use.subject if is_under_subject else None,
@@ -159,3 +166,14 @@ class InProcessSchemas:
             _, (_, _, dropped_chars) = self._codecs.popitem(last=False)
             self._codecs_chars -= dropped_chars
         return codec, parsed.name
+
+
+def _use_of(versions: Iterable[Version], schema_id: int) -> Version | None:
+    """A version with this id: one that is not deleted, if there is one."""
+    deleted = None
+    for one in versions:
+        if one.id == schema_id:
+            if not one.is_deleted:
+                return one
+            deleted = one
+    return deleted

@@ -7,7 +7,7 @@ from functools import partial
 
 import fastavro
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.registry.formats import parse
@@ -78,7 +78,7 @@ def tagged(name, both):
     return (None, None) if name == "null" else ({name: value}, (name, native))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_avro_is_written_as_fastavro_does_and_read_back(data):
     schema, values = data.draw(avro())
@@ -91,7 +91,7 @@ def test_avro_is_written_as_fastavro_does_and_read_back(data):
     assert json.loads(codec.decode(payload)) == value
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(value=FLOATS)
 def test_a_float_is_read_back_as_the_shortest_that_means_it(value):
     codec = compile_codec(parse("AVRO", '"float"'))
@@ -113,7 +113,7 @@ RECURSIVE = json.dumps(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(payload=st.binary(max_size=60))
 @pytest.mark.parametrize(
     ("schema_type", "text"),
@@ -150,7 +150,7 @@ MESSAGES = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(value=MESSAGES, left=st.none() | TEXTS, right=N)
 def test_protobuf_is_read_back(value, left, right):
     value = value | ({"right": right} if left is None else {"left": left})
@@ -167,7 +167,7 @@ JSON_VALUES = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(values=st.lists(JSON_VALUES, min_size=1, max_size=4))
 def test_json_that_fits_its_schema_is_kept_to_the_letter(values):
     codec = compile_codec(parse("JSON", "{}"))

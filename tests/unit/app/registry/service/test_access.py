@@ -79,6 +79,9 @@ async def test_ids_of_a_context_are_its_own(schemas: InProcessSchemas, service: 
     await register(service, ":.other:s", record("Other"))
     assert (await schemas.by_id(1)).name == "R"
     assert (await schemas.by_id(1, ":.other:s")).name == "Other"
+    await register(service, ":.other:t", record("Third"))
+    by_its_subject = await schemas.by_id(2, "t")  # an unqualified subject may stand in another context
+    assert (by_its_subject.name, by_its_subject.subject, by_its_subject.version) == ("Third", ":.other:t", 1)
     assert (await schemas.by_version(":.other:s", None)).name == "Other"
 
 
