@@ -34,7 +34,7 @@ READ_AS = (
     ("string", "text"),
     ("hex", "hex"),
 )
-SLICE_BYTES = 64 * 1024  # read before the loop gets its turn
+SLICE_BYTES = 64 * 1024  # read before the loop gets its turn; a larger one is read in a thread
 INTEGER_BYTES = 8  # a long of Kafka's own serialiser begins as a schema id does
 
 _check_json = msgspec.json.Decoder(msgspec.Raw).decode
@@ -73,13 +73,22 @@ async def read_records(
     found = []
     read_bytes = 0
     for record in records:
-        key = _read(record.key, record.headers, key_as, reader, is_key=True)
-        found.append(ReadRecord(record, key, _read(record.value, record.headers, value_as, reader, is_key=False)))
+        key = await _reading(record.key, record.headers, key_as, reader, is_key=True)
+        value = await _reading(record.value, record.headers, value_as, reader, is_key=False)
+        found.append(ReadRecord(record, key, value))
         read_bytes += len(record.key or b"") + len(record.value or b"")
         if read_bytes > SLICE_BYTES:
             read_bytes = 0
             await asyncio.sleep(0)
     return found
+
+
+async def _reading(
+    data: bytes | None, headers: "Headers", wanted: str, reader: PayloadReader | None, *, is_key: bool
+) -> Reading:
+    if data is not None and len(data) > SLICE_BYTES:
+        return await asyncio.to_thread(_read, data, headers, wanted, reader, is_key=is_key)
+    return _read(data, headers, wanted, reader, is_key=is_key)
 
 
 def _read(

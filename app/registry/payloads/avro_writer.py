@@ -34,6 +34,12 @@ class Misfit(Exception):
 def varint(number: int) -> bytes:
     """A long: zig-zag, seven bits a byte, the lowest first."""
     rest = number << 1 if number >= 0 else (-number << 1) - 1
+    if rest < 0x80:
+        return bytes((rest,))
+    if rest < 0x200000:
+        if rest < 0x4000:
+            return bytes((rest & 0x7F | 0x80, rest >> 7))
+        return bytes((rest & 0x7F | 0x80, rest >> 7 & 0x7F | 0x80, rest >> 14))
     written = bytearray()
     while rest > 0x7F:
         written.append(rest & 0x7F | 0x80)
