@@ -36,6 +36,7 @@ from app.registry.settings import RegistrySettings
 from app.rest.access.open_gate import with_gate
 from app.rest.app import create_rest
 from app.rest.settings import RestSettings
+from app.schemas.ports import SchemaAccess
 from app.settings import SchemaRegistrySettings, Settings
 from app.version import VERSION
 
@@ -76,6 +77,7 @@ class Runtime:
         self.sampler: Sampler | None = None
         self._on_fatal = on_fatal
         self._registry_url = registry_url
+        self._schemas: SchemaAccess | None = None
         self._closing = contextlib.AsyncExitStack()
 
     @property
@@ -166,7 +168,7 @@ class Runtime:
 
     async def _start_registry(self, admin: KafkaClusterAdmin, producer: KafkaProducer) -> None:
         """Its topic is read in the background; who asks before the end waits."""
-        from app.registry.node import open_node  # read already, by start()
+        from app.registry.node import open_node, schema_access  # read already, by start()
 
         registry = open_node(
             self.bootstrap_servers,
@@ -180,6 +182,7 @@ class Runtime:
         if not self.settings.is_embedded:
             # Kafka holds a new group's first member back for seconds: better now than at the first write.
             await registry.service.writer.start()
+        self._schemas = schema_access(registry.service)
         self.registry = registry
 
     async def _first_contact(self, admin: KafkaClusterAdmin) -> None:
@@ -201,7 +204,12 @@ class Runtime:
         assert self.sampler is not None
         settings = self.settings
         rest = create_rest(
-            admin=admin, producer=producer, consumers=consumers, settings=_rest_settings(settings), clock=self.clock
+            admin=admin,
+            producer=producer,
+            consumers=consumers,
+            settings=_rest_settings(settings),
+            clock=self.clock,
+            schemas=self._schemas,
         )
         self._closing.push_async_callback(rest.stop)
         schemas = _desk(self.registry.service) if self.registry is not None else None
@@ -212,7 +220,16 @@ class Runtime:
                 static=resources.STATIC,
                 insecure=settings.insecure and not is_loopback(settings.http.host),
             ),
-            (ClusterAccess(settings.control_center.cluster_name, self.sampler, admin, producer, schemas=schemas),),
+            (
+                ClusterAccess(
+                    settings.control_center.cluster_name,
+                    self.sampler,
+                    admin,
+                    producer,
+                    schemas=schemas,
+                    payloads=self._schemas,
+                ),
+            ),
             self.clock,
         )
         self.rest = with_gate(rest, settings.rest, self.clock)

@@ -1,5 +1,6 @@
 """REST produce with wrk as the load (apt-get install wrk): a generator in C leaves the processor to the proxy."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -16,15 +17,34 @@ RUNS = 5
 CONNECTIONS = 32
 SECONDS = 3
 RECORD = '{"value":{"id":12345,"name":"espresso","price":3.5,"note":"' + "x" * 47 + '"}}'
-MEDIA_TYPE = "application/vnd.kafka.json.v2+json"
+MEDIA_TYPE = "application/vnd.kafka.{}.v2+json"
+SCHEMA = {
+    "type": "record",
+    "name": "Product",
+    "fields": [
+        {"name": "id", "type": "long"},
+        {"name": "name", "type": "string"},
+        {"name": "price", "type": "double"},
+        {"name": "note", "type": "string"},
+    ],
+}
+CASES = (("json", 1, 8_000), ("json", 100, 250_000), ("avro", 100, 100_000))  # format, records a request, bound
 
 
-def script(folder: Path, records: int) -> Path:
+def script(folder: Path, embedded: str, records: int, schema_id: int) -> Path:
     """A wrk script that posts so many records with every request."""
-    body = '{"records":[' + ",".join([RECORD] * records) + "]}"
-    path = folder / f"post-{records}.lua"
-    path.write_text(f"wrk.method='POST'; wrk.headers['Content-Type']='{MEDIA_TYPE}'; wrk.body='{body}'\n")
+    by_schema = f'"value_schema_id":{schema_id},' if embedded == "avro" else ""
+    body = "{" + by_schema + '"records":[' + ",".join([RECORD] * records) + "]}"
+    path = folder / f"post-{embedded}-{records}.lua"
+    media_type = MEDIA_TYPE.format(embedded)
+    path.write_text(f"wrk.method='POST'; wrk.headers['Content-Type']='{media_type}'; wrk.body='{body}'\n")
     return path
+
+
+def post(url: str, embedded: str, body: str) -> dict[str, object]:
+    request = urllib.request.Request(url, body.encode(), {"Content-Type": MEDIA_TYPE.format(embedded)})
+    answer: dict[str, object] = json.loads(urllib.request.urlopen(request).read())
+    return answer
 
 
 def run(url: str, lua: Path) -> tuple[float, float, float]:
@@ -49,15 +69,16 @@ def main() -> None:
     rows: list[list[object]] = []
     with platform() as (ready, _), tempfile.TemporaryDirectory() as folder:
         url = f"{ready['rest']}/topics/rest-wrk"
-        first = urllib.request.Request(url, b'{"records":[{"value":1}]}', {"Content-Type": MEDIA_TYPE})
-        urllib.request.urlopen(first).read()
-        for records, bound in ((1, 8_000), (100, 250_000)):
-            runs = [run(url, script(Path(folder), records)) for _ in range(RUNS)]
+        post(url, "json", '{"records":[{"value":1}]}')
+        first = '{"value_schema":' + json.dumps(json.dumps(SCHEMA)) + ',"records":[' + RECORD + "]}"
+        schema_id = int(str(post(url, "avro", first)["value_schema_id"]))
+        for embedded, records, bound in CASES:
+            runs = [run(url, script(Path(folder), embedded, records, schema_id)) for _ in range(RUNS)]
             rate, p50, p99 = (median([one[index] for one in runs]) for index in range(3))
-            rows.append([f"{records} a request", rate, rate * records, bound, p50, p99])
+            rows.append([f"{embedded}, {records} a request", rate, rate * records, bound, p50, p99])
     print(machine() + f"; wrk, {CONNECTIONS} connections, medians of {RUNS} runs of {SECONDS} s\n")
     columns = ["records", "requests/s", "records/s", "bound, records/s", "p50 ms", "p99 ms"]
-    print(table("REST produce, v2 JSON", columns, rows))
+    print(table("REST produce, v2", columns, rows))
 
 
 if __name__ == "__main__":

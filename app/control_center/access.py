@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from app.cluster.snapshot import ClusterSnapshot, Series
 from app.cluster.snapshot_facts import SnapshotFacts
 from app.kafka.ports import ClusterAdmin, Producer
+from app.schemas.ports import SchemaAccess
 
 if TYPE_CHECKING:
     from app.control_center.schemas.desk import SchemaDesk  # with the registry behind it: read when it is started
@@ -51,6 +52,8 @@ class ClusterAccess:
     producer: Producer
     facts: SnapshotFacts = field(default_factory=SnapshotFacts)
     schemas: "SchemaDesk | None" = None
+    payloads: SchemaAccess | None = None
+    """Schemas to read records by; None where no Schema Registry is."""
 
     @property
     def title(self) -> str:

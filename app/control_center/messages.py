@@ -4,7 +4,7 @@ The only page that waits for Kafka, within a budget that it states. Without Java
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -13,7 +13,6 @@ from fastapi import APIRouter, Response
 from app.cluster.messages import (
     BYTES_MAX,
     SECONDS_MAX,
-    BrowsedRecord,
     BrowseResult,
     FromOffset,
     FromTime,
@@ -29,7 +28,17 @@ from app.cluster.topic_summaries import TopicSummary
 from app.control_center import words
 from app.control_center.errors import explain
 from app.control_center.links import query
+from app.control_center.produce_by_schema import encode_by_schema
 from app.control_center.produce_form import ProduceForm, ProduceFormView, build_form, parse_form, refusal_by_field
+from app.control_center.record_reading import (
+    READ_AS,
+    ReadRecord,
+    export_text,
+    headers_text,
+    lay_out_reading,
+    read_records,
+    schema_as_json,
+)
 from app.control_center.record_words import RecordBytes, lay_out
 from app.control_center.tables import Column, Table
 from app.control_center.topic_head import TopicHead, build_head, find_topic
@@ -50,14 +59,14 @@ STARTS = (
     ("time", "a time"),
 )
 
-TABLE: Table[BrowsedRecord] = Table(
+TABLE: Table[ReadRecord] = Table(
     columns=(
-        Column("partition", "Partition", lambda one: one.partition),
-        Column("offset", "Offset", lambda one: one.offset),
-        Column("timestamp", "Timestamp", lambda one: words.iso(one.timestamp_ms)),
-        Column("key", "Key", lambda one: export_text(one.key)),
-        Column("value", "Value", lambda one: export_text(one.value)),
-        Column("headers", "Headers", lambda one: headers_text(one)),
+        Column("partition", "Partition", lambda one: one.record.partition),
+        Column("offset", "Offset", lambda one: one.record.offset),
+        Column("timestamp", "Timestamp", lambda one: words.iso(one.record.timestamp_ms)),
+        Column("key", "Key", lambda one: one.key.exported),
+        Column("value", "Value", lambda one: one.value.exported),
+        Column("headers", "Headers", lambda one: headers_text(one.record)),
     ),
     default_sort="offset",
 )
@@ -93,6 +102,8 @@ class BrowseQuery:
     limit: int
     is_uncommitted: bool
     budget: int
+    key_as: str
+    value_as: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +112,7 @@ class MessagesPage:
     asked: BrowseQuery
     starts: tuple[tuple[str, str], ...]
     limits: tuple[int, ...]
+    read_as: tuple[tuple[str, str], ...]
     error: str
     rows: tuple[RecordRow, ...]
     words: str
@@ -123,10 +135,14 @@ async def show_messages(visit: Asked) -> Response:
     topic = find_topic(visit, visit.request.path_params["topic"])
     asked = _asked(visit)
     result: BrowseResult | None = None
+    records: Sequence[ReadRecord] = ()
     error = ""
     if visit.is_reachable:
         try:
             result = await _browse(visit, topic, asked)
+            records = await read_records(
+                result.records, visit.access.payloads, topic.name, key_as=asked.key_as, value_as=asked.value_as
+            )
         except BadQuery as problem:
             error = str(problem)
         except (KafkaError, ClusterUnreachable) as problem:
@@ -134,10 +150,12 @@ async def show_messages(visit: Asked) -> Response:
     else:
         error = "The cluster is away; its records cannot be read now."
     if visit.wanted_format == "csv":
-        return TABLE.csv(result.records if result else (), f"{topic.name}.csv")
+        return TABLE.csv(records, f"{topic.name}.csv")
     if visit.wanted_format == "json":
-        return visit.json(_as_json(result, error), 200 if result else 503)
-    view = _view(visit, topic, asked, result, error, build_form(visit, topic, ProduceForm.from_query(visit), {}))
+        return visit.json(_as_json(result, records, error), 200 if result else 503)
+    view = _view(
+        visit, topic, asked, result, records, error, build_form(visit, topic, ProduceForm.from_query(visit), {})
+    )
     return _answer(visit, view, "messages/_live.html")
 
 
@@ -145,7 +163,8 @@ async def show_messages(visit: Asked) -> Response:
 async def produce(visit: Asked) -> Response:
     topic = find_topic(visit, visit.request.path_params["topic"])
     form = ProduceForm.of(visit.form())
-    record, errors = parse_form(form, topic.partition_count)
+    framed, schema_errors = await encode_by_schema(form, visit.access.payloads, topic.name)
+    record, errors = parse_form(form, topic.partition_count, framed, schema_errors)
     if record is not None:
         try:
             offsets = await visit.access.producer.append(topic.name, record.partition, [record.record])
@@ -154,7 +173,7 @@ async def produce(visit: Asked) -> Response:
             return visit.done(visit.links.topic(topic.name, "messages"), f"The record was written to {where}.")
         except (KafkaError, ClusterUnreachable) as error:
             errors = refusal_by_field(error) or {"form": explain(error)}
-    view = _view(visit, topic, _asked(visit), None, "", build_form(visit, topic, form, errors))
+    view = _view(visit, topic, _asked(visit), None, (), "", build_form(visit, topic, form, errors))
     return _answer(visit, view, "messages/_produce.html", status_code=422)
 
 
@@ -184,7 +203,13 @@ def _asked(visit: Visit) -> BrowseQuery:
         limit=limit,
         is_uncommitted=visit.argument("uncommitted") == "1",
         budget=factor if factor in BUDGET_FACTORS else 1,
+        key_as=_read_as(visit.argument("key_as")),
+        value_as=_read_as(visit.argument("value_as")),
     )
+
+
+def _read_as(wanted: str) -> str:
+    return wanted if wanted in dict(READ_AS) else ""
 
 
 async def _browse(visit: Visit, topic: TopicSummary, asked: BrowseQuery) -> BrowseResult:
@@ -258,6 +283,7 @@ def _view(
     topic: TopicSummary,
     asked: BrowseQuery,
     result: BrowseResult | None,
+    records: Sequence[ReadRecord],
     error: str,
     form: ProduceFormView,
 ) -> MessagesPage:
@@ -268,8 +294,9 @@ def _view(
         asked=asked,
         starts=STARTS,
         limits=LIMITS if asked.limit in LIMITS else tuple(sorted({*LIMITS, asked.limit})),
+        read_as=READ_AS,
         error=error,
-        rows=tuple(_row(visit, topic.name, record) for record in result.records) if result else (),
+        rows=tuple(_row(visit, topic.name, one) for one in records),
         words=_result_words(result) if result else "",
         budget_words=_budget_words(asked),
         more_href=_more_href(here, arguments, asked, result),
@@ -310,8 +337,9 @@ def _more_words(result: BrowseResult | None) -> str:
     return "Older" if result.is_backwards else "Newer"
 
 
-def _row(visit: Visit, topic: str, record: BrowsedRecord) -> RecordRow:
-    key, value = lay_out(record.key), lay_out(record.value)
+def _row(visit: Visit, topic: str, one: ReadRecord) -> RecordRow:
+    record = one.record
+    key, value = lay_out_reading(one.key, visit.links), lay_out_reading(one.value, visit.links)
     here = {"p": record.partition, "from": "offset", "offset": record.offset}
     return RecordRow(
         id=f"r{record.partition}-{record.offset}",
@@ -322,25 +350,16 @@ def _row(visit: Visit, topic: str, record: BrowsedRecord) -> RecordRow:
         key=key,
         value=value,
         headers=tuple(HeaderView(name, lay_out(each)) for name, each in record.headers),
-        raw_value=base64.b64encode(record.value).decode() if record.value and value.kind == "binary" else "",
+        raw_value=_raw_value(record.value, value),
     )
 
 
-def headers_text(record: BrowsedRecord) -> str:
-    return "; ".join(f"{name}={export_text(value)}" for name, value in record.headers)
+def _raw_value(data: bytes | None, shown: RecordBytes) -> str:
+    """The exact bytes in base64, where what is shown is not them."""
+    return base64.b64encode(data).decode() if data and (shown.kind == "binary" or shown.schema) else ""
 
 
-def export_text(data: bytes | None) -> str | None:
-    """The text, or base64 with a mark where the bytes are no text; None for no value at all."""
-    if data is None:
-        return None
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return "base64:" + base64.b64encode(data).decode()
-
-
-def _as_json(result: BrowseResult | None, error: str) -> dict[str, object]:
+def _as_json(result: BrowseResult | None, records: Sequence[ReadRecord], error: str) -> dict[str, object]:
     if result is None:
         return {"error": error}
     return {
@@ -349,15 +368,24 @@ def _as_json(result: BrowseResult | None, error: str) -> dict[str, object]:
         "total": result.total_offsets,
         "stopped_by": result.stopped_by,
         "cursor": format_cursor(result.cursor),
-        "records": [
-            {
-                "partition": one.partition,
-                "offset": one.offset,
-                "timestamp": one.timestamp_ms,
-                "key": export_text(one.key),
-                "value": export_text(one.value),
-                "headers": [{"name": name, "value": export_text(value)} for name, value in one.headers],
-            }
-            for one in result.records
-        ],
+        "records": [_record_as_json(one) for one in records],
     }
+
+
+def _record_as_json(one: ReadRecord) -> dict[str, object]:
+    """key and value are texts, so that numbers keep every digit; a schema or an error is named where there is one."""
+    record = one.record
+    told: dict[str, object] = {
+        "partition": record.partition,
+        "offset": record.offset,
+        "timestamp": record.timestamp_ms,
+        "key": one.key.exported,
+        "value": one.value.exported,
+        "headers": [{"name": name, "value": export_text(value)} for name, value in record.headers],
+    }
+    for name, reading in (("key", one.key), ("value", one.value)):
+        if reading.schema is not None:
+            told[f"{name}_schema"] = schema_as_json(reading.schema)
+        if reading.problem:
+            told[f"{name}_error"] = reading.problem
+    return told

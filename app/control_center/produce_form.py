@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from random import randrange
+from types import MappingProxyType
 
 from app.cluster.topic_summaries import TopicSummary
 from app.control_center.forms import Unreadable, parse_count
@@ -15,9 +16,11 @@ from app.kafka.partitioner import partition_of_key
 from app.kafka.ports import RecordToSend
 from broker.errors import InvalidRecord
 
+BY_SCHEMA = "schema"
 KEY_KINDS = (("none", "no key"), ("text", "text"), ("base64", "base64"))
 VALIDATOR = "io.confluent.kafka.schemaregistry.validator.RecordSchemaValidator: "
 """Behind these words a broker says what is wrong with a record: `key: …`, `value: …` or `header NAME: …`."""
+KINDS_BY_SCHEMA = ((BY_SCHEMA, "JSON, by a schema"),)
 VALUE_KINDS = (("text", "text"), ("json", "JSON, checked"), ("base64", "base64"), ("null", "null (a tombstone)"))
 
 
@@ -31,6 +34,8 @@ class ProduceForm:
     value_kind: str = "text"
     value: str = ""
     headers: str = ""
+    key_subject: str = ""
+    value_subject: str = ""
 
     @classmethod
     def of(cls, fields: Mapping[str, str]) -> "ProduceForm":
@@ -59,13 +64,22 @@ class ProduceFormView:
     action: str
     is_open: bool
     needs_key: bool
+    has_schemas: bool
 
 
-def parse_form(form: ProduceForm, partition_count: int) -> tuple[PlacedRecord | None, dict[str, str]]:
-    """The record and where it goes, or None and what is wrong by field."""
-    errors: dict[str, str] = {}
-    key = _key(form, errors)
-    value = _value(form, errors)
+def parse_form(
+    form: ProduceForm,
+    partition_count: int,
+    framed: Mapping[str, bytes] = MappingProxyType({}),
+    schema_errors: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[PlacedRecord | None, dict[str, str]]:
+    """The record and where it goes, or None and what is wrong by field.
+
+    framed, schema_errors: what came of the fields that a schema makes (see produce_by_schema.py).
+    """
+    errors = dict(schema_errors)
+    key = framed.get("key") if form.key_kind == BY_SCHEMA else _key(form, errors)
+    value = framed.get("value") if form.value_kind == BY_SCHEMA else _value(form, errors)
     headers = _headers(form, errors)
     partition = _partition(form, key, partition_count, errors)
     if errors or partition is None:
@@ -142,13 +156,16 @@ def _partition(form: ProduceForm, key: bytes | None, partition_count: int, error
 
 def build_form(visit: Visit, topic: TopicSummary, form: ProduceForm, errors: Mapping[str, str]) -> ProduceFormView:
     by_key = ("", "by key, else any")
+    has_schemas = visit.access.payloads is not None
+    more_kinds = KINDS_BY_SCHEMA if has_schemas else ()
     return ProduceFormView(
         form=form,
         errors=defaultdict(str, errors),
-        key_kinds=KEY_KINDS,
-        value_kinds=VALUE_KINDS,
+        key_kinds=KEY_KINDS + more_kinds,
+        value_kinds=VALUE_KINDS + more_kinds,
         partitions=(by_key, *((str(number), f"partition {number}") for number in range(topic.partition_count))),
         action=visit.links.topic(topic.name, "messages"),
         is_open=bool(errors) or form != ProduceForm(),
         needs_key=topic.cleanup_policy is not None and "compact" in topic.cleanup_policy,
+        has_schemas=has_schemas,
     )

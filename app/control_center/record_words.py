@@ -19,13 +19,17 @@ _SPACE = re.compile(r"\s*")
 class RecordBytes:
     """kind: 'null' (no value at all), 'empty' (a value of no bytes), 'json', 'text' or 'binary'.
 
-    note says what else is known: the size, a schema id, the number that 4 or 8 bytes make, what was cut.
+    note says what else is known: the size, a schema id, the number that 4 or 8 bytes make, what was cut. schema and
+    schema_href name the schema it was, or should have been, read by; problem says why it was not.
     """
 
     kind: str
     preview: str
     full: str
     note: str
+    schema: str = ""
+    schema_href: str = ""
+    problem: str = ""
 
 
 def lay_out(data: bytes | None) -> RecordBytes:

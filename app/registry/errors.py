@@ -2,6 +2,10 @@
 
 from typing import ClassVar
 
+from app.schemas.ports import InvalidPayload
+
+__all__ = ["InvalidPayload", "InvalidRuleSet", "InvalidSchema", "SchemaError", "SchemaTooLarge"]
+
 
 class SchemaError(Exception):
     """A schema cannot be taken. path is a JSON pointer into the text ("" for the whole), message a sentence."""
@@ -30,7 +34,3 @@ class InvalidRuleSet(SchemaError):
     """A data contract's rules break their own rules: names, kinds, modes."""
 
     error_code = 42210
-
-
-class InvalidPayload(Exception):
-    """A record's bytes or JSON do not fit the schema. The message says where and why."""

@@ -6,10 +6,12 @@ Imported when it is needed, not before: with the schemas' libraries behind it, i
 from app.kafka.connection import ConnectionSettings
 from app.kafka.group_membership import KafkaGroupMembership
 from app.kafka.ports import ClusterAdmin, Producer
+from app.registry.access import InProcessSchemas
 from app.registry.election import PROTOCOL, PROTOCOL_TYPE, Election
 from app.registry.routes import RegistryApp, create_registry
-from app.registry.service import create_service
+from app.registry.service import RegistryService, create_service
 from app.registry.settings import RegistrySettings
+from app.schemas.ports import SchemaAccess
 
 SESSION_TIMEOUT_MS = 10_000
 REBALANCE_TIMEOUT_MS = 10_000
@@ -37,3 +39,8 @@ def open_node(
         )
         election = Election(group, settings.advertised_url)
     return create_registry(create_service(admin=admin, producer=producer, settings=settings, writer=election))
+
+
+def schema_access(service: RegistryService) -> SchemaAccess:
+    """The registry for its neighbours in this process: the REST Proxy, the message browser."""
+    return InProcessSchemas(service)

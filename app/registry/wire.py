@@ -6,36 +6,23 @@ follow: zig-zag varints, their count first; the first message, [0], is one byte 
 """
 
 from collections.abc import Sequence
-from uuid import UUID
 
 from app.registry.errors import InvalidPayload
+from app.schemas.framing import ID_PREFIX_BYTES, KEY_HEADER, VALUE_HEADER, read_guid, read_id, write_guid, write_id
 
-KEY_HEADER = "__key_schema_id"
-VALUE_HEADER = "__value_schema_id"
-ID_PREFIX_BYTES = 5
+__all__ = [
+    "ID_PREFIX_BYTES",
+    "KEY_HEADER",
+    "VALUE_HEADER",
+    "read_guid",
+    "read_id",
+    "read_indexes",
+    "write_guid",
+    "write_id",
+    "write_indexes",
+]
+
 INDEXES_MAX = 100  # messages nested in messages: as many as a schema may nest
-
-
-def write_id(schema_id: int) -> bytes:
-    """The classic prefix: byte 0 and the id."""
-    return b"\x00" + schema_id.to_bytes(4, "big")
-
-
-def read_id(data: bytes) -> tuple[int, int] | None:
-    """The schema id and where the payload starts; None if data does not start with the classic prefix."""
-    if len(data) < ID_PREFIX_BYTES or data[0] != 0:
-        return None
-    return int.from_bytes(data[1:ID_PREFIX_BYTES], "big"), ID_PREFIX_BYTES
-
-
-def write_guid(guid: UUID) -> bytes:
-    """The value of the record header that names a schema by its guid."""
-    return b"\x01" + guid.bytes
-
-
-def read_guid(header: bytes) -> UUID | None:
-    """The guid in a record header; None if it holds none."""
-    return UUID(bytes=bytes(header[1:])) if len(header) == 17 and header[0] == 1 else None
 
 
 def write_indexes(indexes: Sequence[int]) -> bytes:

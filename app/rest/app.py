@@ -37,6 +37,7 @@ from app.rest.v3 import (
     share_groups,
     topics,
 )
+from app.schemas.ports import SchemaAccess
 
 log = logging.getLogger(__name__)
 
@@ -66,8 +67,9 @@ def create_rest(
     consumers: ConsumerFactory,
     clock: Clock,
     settings: RestSettings | None = None,
+    schemas: SchemaAccess | None = None,
 ) -> "RestProxy":
-    """The proxy; `stop` is its owner's to call."""
+    """The proxy; `stop` is its owner's to call. Without schemas, formats that need a registry answer 408 / 40801."""
     settings = settings or RestSettings()
     instances = ConsumerInstances(consumers, admin=admin, settings=settings, clock=clock)
     return RestProxy(
@@ -78,6 +80,7 @@ def create_rest(
             settings=settings,
             clock=clock,
             tails=TopicTails(admin),
+            schemas=schemas,
         )
     )
 

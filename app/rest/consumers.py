@@ -9,11 +9,11 @@ import logging
 import re
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import msgspec
 
@@ -47,6 +47,8 @@ FETCH_MIN_BYTES_UNSET = -1
 
 log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
+
+Prepare: TypeAlias = Callable[[Sequence[ConsumedRecord]], Awaitable[None]]
 
 
 class MonotonicClock(Protocol):
@@ -232,8 +234,10 @@ class ConsumerInstance:
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
-    async def read(self, encode: RecordEncoder, *, wait_ms: int, bytes_max: int) -> bytes:
-        """A JSON array of the next records, by way of encode.
+    async def read(
+        self, encode: RecordEncoder, *, wait_ms: int, bytes_max: int, prepare: Prepare | None = None
+    ) -> bytes:
+        """A JSON array of the next records, by way of encode; of those alone that prepare, if given, was called with.
 
         Waits up to wait_ms for the group's assignment and for records. Ends early when bytes_max of keys and values
         are together; more than `fetch.min.bytes` of them; or, where that is not set, when everything that was in the
@@ -247,7 +251,7 @@ class ConsumerInstance:
             await self._auto_commit()
             batch = _Batch(bytes_max)
             try:
-                await self._gather(batch, encode, wait_ms)
+                await self._gather(batch, encode, wait_ms, prepare)
             finally:
                 self._consumer.pause()
             if not batch.next_offsets:
@@ -255,8 +259,10 @@ class ConsumerInstance:
             self._deliver(batch)
             return batch.json()
 
-    async def _gather(self, batch: _Batch, encode: RecordEncoder, wait_ms: int) -> None:
+    async def _gather(self, batch: _Batch, encode: RecordEncoder, wait_ms: int, prepare: Prepare | None) -> None:
         deadline_ms = self._clock.monotonic_ms() + wait_ms
+        if prepare is not None:
+            await prepare(tuple(self._pending))
         batch.take_from(self._pending, encode)
         while not self._is_closed and not await self._is_enough(batch):
             left_ms = deadline_ms - self._clock.monotonic_ms()
@@ -264,6 +270,8 @@ class ConsumerInstance:
                 break
             polled = await self._consumer.poll(wait_s=left_ms / 1000, records_max=POLL_RECORDS_MAX)
             self._pending.extend(polled)
+            if prepare is not None:
+                await prepare(polled)
             batch.take_from(self._pending, encode)
             await asyncio.sleep(0)
 

@@ -10,6 +10,7 @@ from app.rest.errors import NotFound
 from app.rest.partitioner import StickyPartitions
 from app.rest.reads.commits import Commits
 from app.rest.settings import RestSettings
+from app.schemas.ports import SchemaAccess
 
 
 class Clock(Protocol):
@@ -21,12 +22,15 @@ class Clock(Protocol):
 
 @dataclass(slots=True)
 class RestContext:
+    """schemas is None where no Schema Registry is."""
+
     admin: ClusterAdmin
     producer: Producer
     consumers: ConsumerInstances
     settings: RestSettings
     clock: Clock
     tails: TopicTails
+    schemas: SchemaAccess | None = None
     sticky_partitions: StickyPartitions = field(default_factory=StickyPartitions)
     commits: Commits = field(default_factory=Commits)
     _cluster_id: str | None = None

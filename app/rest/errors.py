@@ -142,6 +142,12 @@ class InvalidConsumerConfig(RestError):
     status, error_code, default_message = 422, 42204, "Invalid consumer configuration"
 
 
+class InvalidSchema(RestError):
+    """The text of a schema is none, or the schema that was named is of another format."""
+
+    status, error_code, default_message = 422, 42205, "Invalid schema"
+
+
 class InvalidPayload(RestError):
     status, error_code, default_message = 422, 42206, "Payload error. Request body is empty."
 

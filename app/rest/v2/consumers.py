@@ -23,6 +23,7 @@ from app.rest.errors import (
     Unprocessable,
 )
 from app.rest.formats import FORMAT_BY_MEDIA_TYPE, EmbeddedFormat, encoder_of
+from app.rest.formats_by_schema import SchemaRecords
 from app.rest.http import Request, Response
 from app.rest.negotiation import RECORDS_OFFERS, V2_CONSUMED, V2_OFFERS
 
@@ -237,7 +238,11 @@ async def read_records(request: Request, group: str, name: str) -> Response:
     asked_bytes_max = _query_number(request.query, "max_bytes")
     if asked_bytes_max > 0:
         bytes_max = min(bytes_max, asked_bytes_max)
-    body = await instance.read(encoder_of(asked), wait_ms=wait_ms, bytes_max=bytes_max)
+    if asked.needs_registry and request.context.schemas is not None:
+        by_schema = SchemaRecords(request.context.schemas, asked)
+        body = await instance.read(by_schema.encode, wait_ms=wait_ms, bytes_max=bytes_max, prepare=by_schema.prepare)
+    else:
+        body = await instance.read(encoder_of(asked), wait_ms=wait_ms, bytes_max=bytes_max)
     return Response(200, body, request.media_type)
 
 

@@ -9,17 +9,16 @@ from app.http.routing import Routes
 from app.kafka.ports import ClusterUnreachable, RecordToSend
 from app.rest.errors import (
     ClusterAway,
-    KeySchemaMissing,
     PartitionNotFound,
     Unprocessable,
     UnsupportedMediaType,
-    ValueSchemaMissing,
 )
-from app.rest.formats import FORMAT_BY_MEDIA_TYPE, NULL, EmbeddedFormat, json_bytes, no_registry
+from app.rest.formats import FORMAT_BY_MEDIA_TYPE, NULL, EmbeddedFormat
 from app.rest.http import Request, Response
 from app.rest.negotiation import V2_OFFERS, V2_PRODUCE_CONSUMED, parse_content_type
 from app.rest.placing import Appended, Placement, partition_count
 from app.rest.v2.metadata import partition_number
+from app.rest.v2.schema_records import NO_SCHEMAS, SchemaIds, SchemaRecord, SchemaRequest, encode_records
 from broker.errors import (
     ClusterAuthorizationFailed,
     KafkaError,
@@ -53,23 +52,19 @@ class _JsonRequest(msgspec.Struct):
     records: list[_JsonRecord] | None = None
 
 
-class _SchemaRequest(_JsonRequest):
-    key_schema: str | None = None
-    key_schema_id: int | None = None
-    value_schema: str | None = None
-    value_schema_id: int | None = None
-
-
 _binary_decoder = msgspec.json.Decoder(_BinaryRequest)
 _json_decoder = msgspec.json.Decoder(_JsonRequest)
-_schema_decoder = msgspec.json.Decoder(_SchemaRequest)
+_schema_decoder = msgspec.json.Decoder(SchemaRequest)
 
 
 @routes.on("POST", "/topics/{topic}")
 async def produce_to_topic(request: Request, topic: str) -> Response:
     """Append records; their own `partition` wins, then the key's, then whichever has its turn."""
     body = await request.body()
-    records, wishes = _read_records(body, request)
+    embedded = _embedded(request)
+    if embedded.needs_registry:
+        return await _produce_by_schema(request, topic, embedded, body)
+    records, wishes = _read_records(body, embedded)
     count = await partition_count(request.context.producer, topic)
     placement = Placement(request.context.producer, request.context.sticky_partitions, topic, count)
     return await _append(request, placement, records, wishes, size_bytes=len(body))
@@ -80,7 +75,10 @@ async def produce_to_partition(request: Request, topic: str, number: str) -> Res
     """Append records to one partition; a record's own `partition` still wins."""
     partition = partition_number(number)
     body = await request.body()
-    records, own = _read_records(body, request)
+    embedded = _embedded(request)
+    if embedded.needs_registry:
+        return await _produce_by_schema(request, topic, embedded, body, partition)
+    records, own = _read_records(body, embedded)
     count = await partition_count(request.context.producer, topic)
     if not 0 <= partition < count:
         raise PartitionNotFound
@@ -96,16 +94,39 @@ async def _append(
     wishes: Sequence[int | None] | None,
     *,
     size_bytes: int,
+    schemas: SchemaIds = NO_SCHEMAS,
 ) -> Response:
     started = placement.start(records, wishes, size_bytes=size_bytes)
-    return _answer(request, [await append.outcome() for append in started], record_count=len(records))
+    outcomes = [await append.outcome() for append in started]
+    return _answer(request, outcomes, record_count=len(records), schemas=schemas)
 
 
-def _read_records(body: bytes, request: Request) -> tuple[list[RecordToSend], list[int | None] | None]:
-    """The records of a request, and the partitions that they ask for (None: none does)."""
+async def _produce_by_schema(
+    request: Request, topic: str, embedded: EmbeddedFormat, body: bytes, partition: int | None = None
+) -> Response:
+    """The topic is looked at before a schema is registered for it."""
+    asked = decode(_schema_decoder, compact(body))
+    wishes = _wishes(asked.records)
+    asked.check()
+    count = await partition_count(request.context.producer, topic)
+    if partition is not None:
+        if not 0 <= partition < count:
+            raise PartitionNotFound
+        wishes = [partition if wish is None else wish for wish in wishes or [None] * len(asked.records or ())]
+    records, schemas = await encode_records(asked, request.context.schemas, topic, embedded)
+    placement = Placement(request.context.producer, request.context.sticky_partitions, topic, count)
+    return await _append(request, placement, records, wishes, size_bytes=len(body), schemas=schemas)
+
+
+def _embedded(request: Request) -> EmbeddedFormat:
     embedded = FORMAT_BY_MEDIA_TYPE.get(parse_content_type(request.headers.get(b"content-type", b"")).name)
     if embedded is None:  # neither a body nor a type for it
         raise UnsupportedMediaType
+    return embedded
+
+
+def _read_records(body: bytes, embedded: EmbeddedFormat) -> tuple[list[RecordToSend], list[int | None] | None]:
+    """The records of a request, and the partitions that they ask for (None: none does)."""
     if embedded is EmbeddedFormat.JSON:
         of_json = decode(_json_decoder, compact(body)).records
         wishes = _wishes(of_json)
@@ -117,17 +138,16 @@ def _read_records(body: bytes, request: Request) -> tuple[list[RecordToSend], li
             )
             for one in of_json or ()
         ]
-    elif embedded is EmbeddedFormat.BINARY:
+    else:
         of_binary = decode(_binary_decoder, body).records
         wishes = _wishes(of_binary)
         records = [RecordToSend(one.key, one.value) for one in of_binary or ()]
-    else:
-        _check_schemas(decode(_schema_decoder, compact(body)))
-        raise no_registry(embedded)
     return records, wishes
 
 
-def _wishes(records: Sequence[_BinaryRecord] | Sequence[_JsonRecord] | None) -> list[int | None] | None:
+def _wishes(
+    records: Sequence[_BinaryRecord] | Sequence[_JsonRecord] | Sequence[SchemaRecord] | None,
+) -> list[int | None] | None:
     """Raises Unprocessable when there are no records, or one asks for a partition below 0."""
     if not records:
         raise Unprocessable("records may not be empty")
@@ -137,17 +157,6 @@ def _wishes(records: Sequence[_BinaryRecord] | Sequence[_JsonRecord] | None) -> 
     if any(wish is not None and wish < 0 for wish in wishes):
         raise Unprocessable("records.partition must be greater than or equal to 0")
     return wishes
-
-
-def _check_schemas(request: _SchemaRequest) -> None:
-    _wishes(request.records)
-    records = request.records or []
-    has_keys = any(json_bytes(record.key) is not None for record in records)
-    if has_keys and request.key_schema is None and request.key_schema_id is None:
-        raise KeySchemaMissing
-    has_values = any(json_bytes(record.value) is not None for record in records)
-    if has_values and request.value_schema is None and request.value_schema_id is None:
-        raise ValueSchemaMissing
 
 
 # --- the answer ----------------------------------------------------------------------------------------------------
@@ -162,10 +171,12 @@ class _OffsetEntry(msgspec.Struct):
     error: str | None = None
 
 
-def _answer(request: Request, outcomes: Sequence[Appended], *, record_count: int) -> Response:
+def _answer(
+    request: Request, outcomes: Sequence[Appended], *, record_count: int, schemas: SchemaIds = NO_SCHEMAS
+) -> Response:
     """One entry per record, in the order of the request. 401 or 403 when any record met with that, else 200."""
     if len(outcomes) == 1 and outcomes[0].error is None:
-        return Response(200, _one_partition(outcomes[0]), request.media_type)
+        return Response(200, _one_partition(outcomes[0], schemas), request.media_type)
     if all(isinstance(outcome.error, ClusterUnreachable) for outcome in outcomes):
         raise ClusterAway(str(outcomes[0].error))
     entries = [_OffsetEntry()] * record_count
@@ -179,16 +190,21 @@ def _answer(request: Request, outcomes: Sequence[Appended], *, record_count: int
         status = max(status, {_UNAUTHENTICATED: 401, _UNAUTHORIZED: 403}.get(failed.error_code or 0, 200))
         for index in outcome.indexes:
             entries[index] = failed
-    body = encode({"offsets": entries, "key_schema_id": None, "value_schema_id": None})
+    body = encode({"offsets": entries, "key_schema_id": schemas.key, "value_schema_id": schemas.value})
     return Response(status, body, request.media_type)
 
 
-def _one_partition(appended: Appended) -> bytes:
+def _one_partition(appended: Appended, schemas: SchemaIds) -> bytes:
     """The answer when all records went to one partition, which is nearly always: joined in C, not encoded."""
     start = b'{"partition":%d,"offset":' % appended.partition
     end = b',"error_code":null,"error":null}'
     entries = (end + b"," + start).join([b"%d" % offset for offset in appended.offsets])
-    return b'{"offsets":[' + start + entries + end + b'],"key_schema_id":null,"value_schema_id":null}'
+    ids = b'],"key_schema_id":null,"value_schema_id":null}' if schemas is NO_SCHEMAS else _ids_end(schemas)
+    return b'{"offsets":[' + start + entries + end + ids
+
+
+def _ids_end(schemas: SchemaIds) -> bytes:
+    return b"]," + encode({"key_schema_id": schemas.key, "value_schema_id": schemas.value})[1:]
 
 
 def _error_code(error: Exception) -> int:

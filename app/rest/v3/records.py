@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -34,6 +34,7 @@ from app.rest.errors import (
 from app.rest.formats import NULL, json_bytes, json_text, no_registry
 from app.rest.http import Request, Response
 from app.rest.placing import Appended, Placement, Started, partition_count
+from app.rest.v3.data_by_schema import DataBySchema, RecordSchemas, needs_schema
 from app.rest.v3.record_stream import RecordStream
 from app.rest.v3.resources import find_cluster, v3_routes
 from broker.errors import KafkaError
@@ -42,6 +43,8 @@ routes = v3_routes("/v3/clusters/{cluster_id}/topics/{topic}")
 
 RECORD_OVERHEAD_BYTES = 40  # about what a record weighs besides its key and value
 _ENTRY_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
+_BySchema: TypeAlias = tuple[DataBySchema | None, DataBySchema | None]
+_NO_SCHEMAS: _BySchema = (None, None)
 _TYPES_OF_REGISTRY = ("AVRO", "JSONSCHEMA", "PROTOBUF")
 
 
@@ -78,9 +81,12 @@ class _BatchRequest(msgspec.Struct):
     entries: list[msgspec.Raw] | None = None
 
 
-class _DataReceipt(msgspec.Struct):
+class _DataReceipt(msgspec.Struct, omit_defaults=True):
     type: str
-    size: int
+    subject: str | UnsetType = UNSET
+    schema_id: int | UnsetType = UNSET
+    schema_version: int | UnsetType = UNSET
+    size: int | UnsetType = UNSET
 
 
 class _Receipt(msgspec.Struct, omit_defaults=True, gc=False):
@@ -178,8 +184,8 @@ class _Accepted(msgspec.Struct, gc=False):
     """A record on its way, with what its receipt will say of it."""
 
     record: RecordToSend
-    key_type: str | None
-    value_type: str | None
+    key_type: str | DataBySchema | None
+    value_type: str | DataBySchema | None
 
 
 @dataclass(slots=True)
@@ -241,11 +247,15 @@ class _Target:
         accepted: list[_Accepted] = []
         wishes: list[int | None] = []
         now_ms = self.context.clock.now_ms()
+        schemas = None if self.context.schemas is None else RecordSchemas(self.context.schemas, self.topic)
         for record in records:
             try:
                 if isinstance(record, BadRequest):
                     raise record
-                one, wish = _accept(record, now_ms)
+                by_schema = _NO_SCHEMAS
+                if schemas is not None and (needs_schema(record.key) or needs_schema(record.value)):
+                    by_schema = await _by_schema(record, schemas)
+                one, wish = _accept(record, now_ms, by_schema)
             except RestError as error:
                 order.append(_failure(error))
                 continue
@@ -281,9 +291,24 @@ class _Target:
             partition,
             offset,
             iso_time(record.timestamp_ms or 0),
-            UNSET if accepted.key_type is None else _DataReceipt(accepted.key_type, len(record.key or b"")),
-            UNSET if accepted.value_type is None else _DataReceipt(accepted.value_type, len(record.value or b"")),
+            _data_receipt(accepted.key_type, record.key),
+            _data_receipt(accepted.value_type, record.value),
         )
+
+
+def _data_receipt(kind: str | DataBySchema | None, data: bytes | None) -> _DataReceipt | UnsetType:
+    if kind is None:
+        return UNSET
+    size = len(data or b"")
+    if isinstance(kind, str):
+        return _DataReceipt(kind, size=size)
+    if kind.type is None:
+        return UNSET
+    schema = kind.schema
+    if schema is None:
+        return _DataReceipt(kind.type, size=size)
+    subject = UNSET if schema.subject is None else schema.subject
+    return _DataReceipt(kind.type, subject, schema.id, UNSET if schema.version is None else schema.version, size)
 
 
 def _failure(error: Exception) -> _Failure:
@@ -308,14 +333,25 @@ def _iso_second(seconds: int) -> str:
 # --- one record ----------------------------------------------------------------------------------------------------
 
 
-def _accept(record: _Record, now_ms: int) -> tuple[_Accepted, int | None]:
+async def _by_schema(record: _Record, schemas: RecordSchemas) -> _BySchema:
+    """The key and the value, where they need a schema. Raises a RestError."""
+    return await schemas.encode(record.key, is_key=True), await schemas.encode(record.value, is_key=False)
+
+
+def _accept(record: _Record, now_ms: int, by_schema: _BySchema) -> tuple[_Accepted, int | None]:
     """Raises a RestError that says what is wrong with the record."""
     if record.partition_id is not None and record.partition_id < 0:
         raise Unprocessable("partition_id must be greater than or equal to 0")
     headers = tuple((header.name, header.value) for header in record.headers) if record.headers else ()
     timestamp_ms = now_ms if record.timestamp is None else _timestamp_ms(record.timestamp)
-    to_send = RecordToSend(_data_bytes(record.key), _data_bytes(record.value), headers, timestamp_ms)
-    return _Accepted(to_send, _type_of(record.key), _type_of(record.value)), record.partition_id
+    key, value = by_schema
+    to_send = RecordToSend(
+        _data_bytes(record.key) if key is None else key.data,
+        _data_bytes(record.value) if value is None else value.data,
+        headers,
+        timestamp_ms,
+    )
+    return _Accepted(to_send, key or _type_of(record.key), value or _type_of(record.value)), record.partition_id
 
 
 def _timestamp_ms(timestamp: datetime) -> int:

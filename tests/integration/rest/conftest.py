@@ -49,7 +49,7 @@ def guarded_proxy(request: pytest.FixtureRequest) -> Iterator[RunningProxy]:
 
 @pytest.fixture(scope="module")
 def proxy(bootstrap_servers: str) -> Iterator[RunningProxy]:
-    with running_proxy(bootstrap_servers) as proxy:
+    with running_proxy(bootstrap_servers, with_registry=True) as proxy:
         yield proxy
 
 

@@ -1,18 +1,24 @@
 """A REST Proxy behind uvicorn in a thread of this process, with real clients of a real cluster."""
 
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 
 import httpx
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.clock import Clock
 from app.kafka.admin import KafkaClusterAdmin
 from app.kafka.connection import ConnectionSettings
 from app.kafka.group_consumer import AiokafkaConsumers
 from app.kafka.producer import KafkaProducer
+from app.main import REGISTRY_ROOTS
+from app.registry.node import schema_access
+from app.registry.routes import create_registry
+from app.registry.service import create_service
+from app.registry.settings import RegistrySettings
 from app.rest import RestSettings, create_rest
 from tests.integration.running_app import running_app
 
@@ -85,8 +91,9 @@ class RestConsumer:
         assert answer.status_code == 204, answer.text
         return self
 
-    def read(self, *, timeout_ms: int = 5_000, **query: object) -> list[dict[str, object]]:
-        answer = self.http.get(f"{self.base_uri}/records", params={"timeout": timeout_ms, **query}, headers=READ_JSON)
+    def read(self, *, timeout_ms: int = 5_000, embedded: str = "json", **query: object) -> list[dict[str, object]]:
+        accept = {"Accept": f"application/vnd.kafka.{embedded}.v2+json"}
+        answer = self.http.get(f"{self.base_uri}/records", params={"timeout": timeout_ms, **query}, headers=accept)
         assert answer.status_code == 200, answer.text
         records: list[dict[str, object]] = answer.json()
         return records
@@ -96,22 +103,44 @@ class RestConsumer:
         return [(one["topic"], one["partition"]) for one in partitions]
 
 
+class _BesideRegistry:
+    """The proxy and a registry on one port, told apart by the path as in `caudal start`."""
+
+    def __init__(self, proxy: ASGIApp, registry: ASGIApp) -> None:
+        self._proxy = proxy
+        self._registry = registry
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_registry = scope["path"].split("/", 2)[1] in REGISTRY_ROOTS
+        await (self._registry if is_registry else self._proxy)(scope, receive, send)
+
+
 @contextmanager
-def running_proxy(bootstrap_servers: str, settings: RestSettings | None = None) -> Iterator[RunningProxy]:
+def running_proxy(
+    bootstrap_servers: str, settings: RestSettings | None = None, *, with_registry: bool = False
+) -> Iterator[RunningProxy]:
     @asynccontextmanager
     async def open_proxy(_url: str) -> AsyncIterator[ASGIApp]:
         connection = ConnectionSettings(request_timeout_s=5.0)
         admin = KafkaClusterAdmin(bootstrap_servers, connection)
         producer = KafkaProducer(bootstrap_servers, connection)
+        service = None
+        if with_registry:
+            own_topic = RegistrySettings(kafkastore_topic=f"_schemas-{uuid.uuid4().hex[:12]}")
+            service = create_service(admin=admin, producer=producer, settings=own_topic)
+            await service.start()
         proxy = create_rest(
             admin=admin,
             producer=producer,
             consumers=AiokafkaConsumers([bootstrap_servers], connection),
             clock=Clock(),
             settings=settings or RestSettings(consumer_request_timeout_ms=10_000),
+            schemas=None if service is None else schema_access(service),
         )
-        yield proxy
+        yield proxy if service is None else _BesideRegistry(proxy, create_registry(service))
         await proxy.stop()
+        if service is not None:
+            await service.stop()
         await producer.close()
         await admin.close()
 

@@ -42,3 +42,12 @@ def test_the_stream_has_receipts_and_the_group_a_lag(printed: list[str]) -> None
     *receipts, summary = (json.loads(line) for line in printed[2].splitlines() if line.strip())
     assert [receipt["error_code"] for receipt in receipts] == [200, 200]
     assert (summary["total_lag"], summary["max_lag_topic_name"]) == (2, "visits")
+
+
+def test_avro_is_written_by_both_versions_and_read(printed: list[str]) -> None:
+    (records,) = re.findall(r"\[\{\"topic.*\}\]", printed[3])
+    assert [record["value"] for record in json.loads(records)] == [
+        {"name": "ada", "from": {"string": "London"}},
+        {"name": "bob", "from": None},
+    ]
+    assert '"subject":"visitors-value","schema_id":1,"schema_version":1' in printed[3]

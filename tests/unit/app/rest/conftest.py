@@ -5,9 +5,12 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from app.registry.service import RegistryService, create_service
 from app.rest import RestProxy, RestSettings, create_rest
+from app.schemas.ports import SchemaAccess
 from tests.doubles import ManualClock
 from tests.memory_cluster import MemoryCluster
+from tests.unit.app.registry.service.conftest import WaitingCluster
 from tests.unit.app.rest.memory_consumers import MemoryConsumers
 
 
@@ -36,10 +39,32 @@ def settings() -> RestSettings:
 
 
 @pytest.fixture
+async def service() -> AsyncIterator[RegistryService]:
+    """A Schema Registry over a cluster of its own."""
+    cluster = WaitingCluster()
+    service = create_service(admin=cluster, producer=cluster)
+    await service.start()
+    yield service
+    await service.stop()
+
+
+@pytest.fixture
+def schemas() -> SchemaAccess | None:
+    """The proxy's way to a registry: none, unless a module says otherwise."""
+    return None
+
+
+@pytest.fixture
 async def proxy(
-    cluster: MemoryCluster, consumers: MemoryConsumers, clock: ManualClock, settings: RestSettings
+    cluster: MemoryCluster,
+    consumers: MemoryConsumers,
+    clock: ManualClock,
+    settings: RestSettings,
+    schemas: SchemaAccess | None,
 ) -> AsyncIterator[RestProxy]:
-    proxy = create_rest(admin=cluster, producer=cluster, consumers=consumers, clock=clock, settings=settings)
+    proxy = create_rest(
+        admin=cluster, producer=cluster, consumers=consumers, clock=clock, settings=settings, schemas=schemas
+    )
     yield proxy
     await proxy.stop()
 

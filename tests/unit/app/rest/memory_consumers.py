@@ -93,7 +93,7 @@ class MemoryConsumer:
                     found.append(
                         MemoryConsumed(
                             *(partition.topic, partition.partition, record.offset, record.timestamp_ms),
-                            *(record.key, record.value),
+                            *(record.key, record.value, record.headers),
                         )
                     )
                     self._positions[partition] = record.offset + 1
