@@ -55,6 +55,13 @@ async def test_soft_deleted_subjects_are_shown_on_demand(visitor, orders):
     assert "orders-value soft-deleted" in words_of(await visitor.get(f"{LIST}?deleted=1"))
     page = words_of(await visitor.get(f"{LIST}/orders-value"))
     assert "This subject is soft-deleted." in page
+    assert "Schemas 0" in page
+
+
+async def test_the_rail_counts_subjects_that_are_not_deleted(visitor, orders):
+    await orders.registry.register("gone", NewSchema('"long"'))
+    await orders.deletion.delete_subject("gone", permanent=False)
+    assert "Schemas 1" in words_of(await visitor.get("/clusters/prod"))
 
 
 async def test_many_subjects_come_in_pages(visitor, service):
