@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 SUBJECTS_PER_SLICE = 500  # about a millisecond of the loop's time
 IN_THREAD_MIN_ROWS = 2_000
+COUNTED_MAX = 5_000
 IN_THREAD_MIN_CHARS = 10_000  # some milliseconds of work
 READY_WAIT_S = 0.5
 
@@ -67,6 +68,8 @@ class SchemaDesk:
         self.changes = RegistryChanges(service)
         self._index = SubjectIndex((), ())
         self._indexed: tuple[View | None, int] = (None, -1)
+        self._counted: tuple[View | None, int] = (None, -1)
+        self._count = 0
         self._texts = asyncio.Semaphore(1)
 
     @property
@@ -87,10 +90,16 @@ class SchemaDesk:
 
     @property
     def subject_count(self) -> int:
-        """For the rail: without the soft-deleted as soon as a page has looked at them all."""
-        if self._indexed == (self.view, self.position):
+        """For the rail: without the soft-deleted, unless there are so many that only the list's page looks at them."""
+        now = (self.view, self.position)
+        if self._indexed == now:
             return len(self._index.live)
-        return sum(len(context.subjects) for context in self.view.contexts.values())
+        if self._counted != now:
+            subjects = [versions for one in self.view.contexts.values() for versions in one.subjects.values()]
+            if len(subjects) <= COUNTED_MAX:
+                subjects = [one for one in subjects if any(not version.is_deleted for version in one.values())]
+            self._counted, self._count = now, len(subjects)
+        return self._count
 
     async def ready(self) -> None:
         """Raises PageNotReady while the topic has not been read to its end: pages do not wait for that."""

@@ -46,19 +46,22 @@ class _Members(list[tuple[str, Any]]):
 def _outermost(value: Any) -> list[str]:
     """The whole is spread however short it is: a schema's members are what one comes to see."""
     if isinstance(value, _Members) and value:
-        return _wrapped("{", [_member(key, item, WIDTH) for key, item in value], "}", " ", 0)
+        return _spread("{", [_member(key, item, WIDTH) for key, item in value], "}")
     return _lines(value, WIDTH)
 
 
-def _lines(value: Any, room: int) -> list[str]:
-    """room: how wide a line may be; whatever does not fit is spread over several."""
+def _lines(value: Any, room: int, used: int = 0) -> list[str]:
+    """room: how wide a line may be where the value begins; used: what stands before it on its first line."""
     if isinstance(value, _Members):
         inner = [_member(key, item, room - len(INDENT)) for key, item in value]
-        return _wrapped("{", inner, "}", " ", room)
+        # The properties of a JSON Schema stand on lines of their own, as a record's fields do below.
+        is_spread = all(isinstance(item, _Members) and item for _, item in value)
+        return _wrapped("{", inner, "}", " ", 0 if is_spread else room - used)
     if isinstance(value, list):
-        # A record's fields stand on lines of their own even when there is one, so that a second is one line more.
-        room_here = 0 if any(isinstance(item, _Members) for item in value) else room
-        return _wrapped("[", [_lines(item, room - len(INDENT)) for item in value], "]", "", room_here)
+        # Even when there is one, so that a second is one line more.
+        is_spread = any(isinstance(item, _Members) for item in value)
+        inner = [_lines(item, room - len(INDENT)) for item in value]
+        return _wrapped("[", inner, "]", "", 0 if is_spread else room - used)
     if isinstance(value, _Raw):
         return [str(value)]
     return [_string(value) if isinstance(value, str) else json.dumps(value)]
@@ -66,7 +69,7 @@ def _lines(value: Any, room: int) -> list[str]:
 
 def _member(key: str, item: Any, room: int) -> list[str]:
     name = f"{_string(key)}: "
-    lines = _lines(item, room - len(name))
+    lines = _lines(item, room, len(name))
     return [name + lines[0], *lines[1:]]
 
 
@@ -75,10 +78,15 @@ def _string(text: str) -> str:
 
 
 def _wrapped(opening: str, inner: list[list[str]], closing: str, padding: str, room: int) -> list[str]:
+    """On one line where that fits into room."""
     if not inner:
         return [opening + closing]
     if all(len(one) == 1 for one in inner) and sum(len(one[0]) + 2 for one in inner) + 2 <= room:
         return [opening + padding + ", ".join(one[0] for one in inner) + padding + closing]
+    return _spread(opening, inner, closing)
+
+
+def _spread(opening: str, inner: list[list[str]], closing: str) -> list[str]:
     lines = [opening]
     for at, one in enumerate(inner):
         lines += [INDENT + line for line in one[:-1]]

@@ -32,6 +32,7 @@ class ScopeSettingsPage:
     contexts: tuple[ContextRow, ...]
     topic: str
     topic_href: str
+    is_empty: bool
     skipped: tuple[tuple[int, str], ...]
     skipped_count: int
 
@@ -94,6 +95,7 @@ def _answer(
         contexts=_contexts(visit, desk, scope),
         topic=store.topic,
         topic_href=visit.links.topic(store.topic) if store.topic in visit.snapshot.topics else "",
+        is_empty=store.position <= 0,
         skipped=tuple((one.offset, one.reason) for one in store.skipped),
         skipped_count=store.skipped_count,
     )

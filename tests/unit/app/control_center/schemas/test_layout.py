@@ -53,6 +53,13 @@ def test_a_field_stands_on_one_line_where_it_fits():
     assert '    { "name": "id", "type": "long" },' in lay_out("AVRO", ORDER).split("\n")
 
 
+def test_properties_stand_one_to_a_line_however_deep():
+    sku = {"type": "object", "properties": {"sku": {"type": "string", "maxLength": 12}}}
+    schema = {"properties": {"items": {"type": "array", "items": {"type": "array", "items": sku}}}}
+    laid = lay_out("JSON", json.dumps(schema))
+    assert '            "sku": { "type": "string", "maxLength": 12 }' in laid.split("\n")
+
+
 def test_what_is_no_json_comes_out_as_it_was():
     assert lay_out("AVRO", '{"type": ') == '{"type": '
     assert lay_out("AVRO", "[" * 20_000) == "[" * 20_000

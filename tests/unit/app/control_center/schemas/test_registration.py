@@ -89,6 +89,7 @@ async def test_a_refused_version_names_every_reason_with_its_line(visitor, order
     assert "Line 6. The type of a field (path '/fields/1/type')" in page
     assert "Line 7. The field 'channel' at path '/fields/2'" in page
     assert 'data-marked="6,7"' in answer.text
+    assert "2 reasons below" in page
     assert html.escape(BROKEN, quote=False).replace('"', "&#34;") in answer.text
     assert len(orders.registry.versions("orders-value")) == 2
 

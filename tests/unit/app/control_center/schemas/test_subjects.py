@@ -2,6 +2,11 @@
 
 import json
 
+import httpx
+
+from app.control_center.access import ClusterAccess
+from app.control_center.app import create_control_center
+from app.metrics.sampler import Sampler
 from app.registry.contracts import Metadata, Rule, RuleSet
 from app.registry.records import ConfigUpdate
 from app.registry.registry import NewSchema
@@ -50,6 +55,13 @@ async def test_soft_deleted_subjects_are_shown_on_demand(visitor, orders):
     assert "orders-value soft-deleted" in words_of(await visitor.get(f"{LIST}?deleted=1"))
     page = words_of(await visitor.get(f"{LIST}/orders-value"))
     assert "This subject is soft-deleted." in page
+    assert "Schemas 0" in page
+
+
+async def test_the_rail_counts_subjects_that_are_not_deleted(visitor, orders):
+    await orders.registry.register("gone", NewSchema('"long"'))
+    await orders.deletion.delete_subject("gone", permanent=False)
+    assert "Schemas 1" in words_of(await visitor.get("/clusters/prod"))
 
 
 async def test_many_subjects_come_in_pages(visitor, service):
@@ -137,3 +149,21 @@ async def test_find_finds_subjects(visitor, orders):
 async def test_csv_has_all_rows(visitor, orders):
     answer = await visitor.get(f"{LIST}?format=csv")
     assert answer.text.splitlines()[1].startswith("orders-value,.,AVRO,2,2,0,2,BACKWARD,READWRITE,")
+
+
+async def test_a_registry_that_still_reads_its_topic_says_so(visitor, service, monkeypatch):
+    monkeypatch.setattr("app.control_center.schemas.desk.READY_WAIT_S", 0.01)
+    await service.store.ready()
+    service.store._forget()  # as after the topic began anew
+    answer = await visitor.get(LIST)
+    assert answer.status_code == 503
+    assert "still reading its topic" in words_of(answer)
+    assert (await visitor.get("/clusters/prod/topics/orders")).status_code == 200
+
+
+async def test_without_a_registry_there_are_no_pages_of_it(visitor, desk, clock, settings, cluster):
+    sampler = Sampler(cluster, clock=clock)
+    app = create_control_center(settings, [ClusterAccess("prod", sampler, cluster, cluster)], clock)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://caudal") as client:
+        assert (await client.get(f"/ui{LIST}")).status_code == 404
+        assert "/schemas" not in (await client.get("/ui/clusters/prod")).text
