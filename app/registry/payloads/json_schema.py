@@ -12,6 +12,7 @@ import msgspec
 
 from app.registry.errors import InvalidSchema
 from app.registry.formats.json_schema import JsonSchema
+from app.registry.payloads.json_misfit import UNEXPLAINED, explain, pointer
 from app.registry.payloads.json_text import read_all
 from app.schemas.ports import InvalidPayload
 
@@ -35,19 +36,35 @@ class JsonSchemaCodec:
 
     def __init__(self, schema: JsonSchema) -> None:
         """Raises InvalidSchema for a schema that no value can be held against."""
+        self._schema = schema
         self._validator = _validator_of(schema)
+        texts = (schema.canonical, *(one.text for one in schema.resolved_references))
+        self._has_refs = any("$ref" in text or 'Ref"' in text for text in texts)
 
     def encode_all(self, texts: Sequence[bytes]) -> list[bytes]:
-        validator = self._validator
+        is_valid = self._validator.is_valid
         for index, value in enumerate(read_all(texts)):
             try:
-                validator.validate(value)
-            except jsonschema_rs.ValidationError as error:
-                path = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in error.instance_path)
-                raise InvalidPayload(_cut(error.message), path, index) from None
+                fits = is_valid(value)
             except ValueError as error:
                 raise InvalidPayload(_cut(str(error)), index=index) from None
+            if not fits:
+                raise self._misfit(value, index)
         return [bytes(text) for text in texts]
+
+    def _misfit(self, value: Any, index: int) -> InvalidPayload:
+        """The library tells the reason of every alternative of every alternative: where schemas refer to themselves,
+        that never ends. Those are explained here, within bounds."""
+        if self._has_refs:
+            reason, path = explain(self._schema, value)
+            return InvalidPayload(reason, path, index)
+        try:
+            self._validator.validate(value)
+        except jsonschema_rs.ValidationError as error:
+            return InvalidPayload(_cut(error.message), pointer(error.instance_path), index)
+        except ValueError as error:
+            return InvalidPayload(_cut(str(error)), index=index)
+        return InvalidPayload(UNEXPLAINED, index=index)
 
     def decode(self, payload: bytes) -> bytes:
         try:

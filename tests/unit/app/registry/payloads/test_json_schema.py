@@ -74,6 +74,52 @@ def test_patterns_with_lookaround_work_within_bounds():
     assert not fits(one, "a" * 500 + "b")
 
 
+def test_alternatives_of_alternatives_end_in_a_refusal():
+    """The library's own explanation of sixteen levels takes half a minute, and every level doubles it."""
+    one = codec(
+        {
+            "anyOf": [
+                {"type": "array", "items": {"$ref": "#"}},
+                {"type": "array", "items": {"$ref": "#"}, "maxItems": 1},
+            ]
+        }
+    )
+    with pytest.raises(InvalidPayload, match="the value does not fit the schema"):
+        one.encode_all([b"[" * 100 + b'"x"' + b"]" * 100])
+
+
+TREE = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "enum": ["a", "b"]},
+        "count": {"type": ["integer", "null"]},
+        "children": {"type": "array", "items": {"$ref": "#"}},
+        "none": False,
+    },
+    "required": ["name"],
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ({"name": "a", "children": [{"name": "b"}, {}]}, '"name" is a required property (at /children/1)'),
+        ({"name": "a", "count": 1.5}, '1.5 is not of type "integer" or "null" (at /count)'),
+        ({"name": "a", "count": True}, 'true is not of type "integer" or "null" (at /count)'),
+        ({"name": "c"}, '"c" is not one of ["a","b"] (at /name)'),
+        ({"name": "a", "x/y": 1}, 'Additional properties are not allowed ("x/y" was unexpected)'),
+        ({"name": "a", "children": [{"name": "a", "none": 1}]}, "nothing may stand here, not 1 (at /children/0/none)"),
+    ],
+)
+def test_a_schema_that_refers_to_itself_says_what_is_broken(value, told):
+    one = codec(TREE)
+    assert fits(one, {"name": "a", "count": 1.0, "children": [{"name": "b", "count": None}]})
+    with pytest.raises(InvalidPayload) as refused:
+        one.encode_all([json.dumps(value).encode()])
+    assert str(refused.value) == told
+
+
 def test_a_schema_that_is_nothing_but_itself_ends():
     assert fits(codec({"allOf": [{"$ref": "#"}]}), 1)
 
