@@ -24,28 +24,36 @@ PATIENCE_S = 8.0
     metavar="HOST:PORT,…",
     help="The broker to fill: the embedded one of a running `caudal start`, or any Apache Kafka.",
 )
-def command(bootstrap_servers: str) -> None:
-    """Fill a running platform with a lively stream of orders and page views.
+@click.option(
+    "--schema-registry",
+    default="http://127.0.0.1:8081",
+    show_default=True,
+    metavar="URL",
+    help="The Schema Registry that gets the schema of the payments.",
+)
+def command(bootstrap_servers: str, schema_registry: str) -> None:
+    """Fill a running platform with a lively stream of orders, page views and payments.
 
-    Two topics (orders, pageviews), three consumer groups, one of which falls behind and catches up again. Ctrl-C stops
-    it; deleting one of the topics does too, and they are never brought back.
+    Topics orders and pageviews in JSON, payments in Avro where a Schema Registry is; three consumer groups, one of
+    which falls behind and catches up again. Ctrl-C stops it; deleting one of the topics does too, and they are never
+    brought back.
     """
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     with contextlib.suppress(asyncio.CancelledError):
-        sys.exit(asyncio.run(_until_told_to_stop(bootstrap_servers)))
+        sys.exit(asyncio.run(_until_told_to_stop(bootstrap_servers, schema_registry)))
 
 
-async def _until_told_to_stop(bootstrap_servers: str) -> int:
+async def _until_told_to_stop(bootstrap_servers: str, schema_registry: str) -> int:
     """Signals are asked for by name: a shell's background job is started with SIGINT ignored."""
     running = asyncio.current_task()
     assert running
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, running.cancel)
-    return await _run(bootstrap_servers)
+    return await _run(bootstrap_servers, schema_registry)
 
 
-async def _run(bootstrap_servers: str) -> int:
-    from app.demo import streams
+async def _run(bootstrap_servers: str, schema_registry: str) -> int:
+    from app.demo import payments, streams
     from app.kafka.admin import KafkaClusterAdmin
     from app.kafka.ports import ClusterUnreachable
 
@@ -56,9 +64,14 @@ async def _run(bootstrap_servers: str) -> int:
         return 1
     try:
         await _wait_for_broker(admin)
-        names = " and ".join(topic.name for topic in streams.TOPICS)
+        topics = list(streams.TOPICS)
+        try:
+            topics.append(streams.payments_topic(await payments.register(schema_registry)))
+        except payments.NoRegistry as error:
+            click.echo(f"no payments: no Schema Registry takes their schema at {schema_registry} ({error})", err=True)
+        names = ", ".join(topic.name for topic in topics)
         click.echo(f"streaming {names} into {bootstrap_servers}; Ctrl-C stops", err=True)
-        await streams.run(admin, bootstrap_servers, lambda words: click.echo(words, err=True))
+        await streams.run(admin, bootstrap_servers, lambda words: click.echo(words, err=True), topics)
     except streams.TopicGone as gone:
         click.echo(f"topic {gone} was deleted: the demo ends here", err=True)
     except ClusterUnreachable:

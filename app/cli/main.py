@@ -6,7 +6,7 @@ import click
 
 COMMANDS = {
     "start": ("app.cli.start", "Start the platform: broker, REST Proxy and Control Center."),
-    "demo": ("app.cli.demo", "Fill a running platform with a lively stream of orders and page views."),
+    "demo": ("app.cli.demo", "Fill a running platform with a lively stream of orders, page views and payments."),
     "export": ("app.cli.export", "Copy topics to a folder from which a real Apache Kafka takes them over."),
     "users": ("app.cli.users", "Make what the REST Proxy's users file needs: password hashes and API keys."),
     "schemas": ("app.cli.schemas", "Move a whole Schema Registry as files, for git."),

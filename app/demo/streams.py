@@ -5,13 +5,14 @@ import contextlib
 import functools
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import aiokafka.client
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from app.demo import payments
 from app.demo.shop import Event, Shop, wave
 from app.kafka.ports import ClusterAdmin, ClusterUnreachable, NewTopic
 from broker.errors import TopicAlreadyExists
@@ -73,20 +74,30 @@ class Progress:
     sent: dict[str, int] = field(default_factory=dict)
 
 
-async def run(admin: ClusterAdmin, bootstrap_servers: str, report: Callable[[str], None]) -> None:
+def payments_topic(schema_id: int) -> DemoTopic:
+    """Payments in Avro, for where a Schema Registry has their schema."""
+    return DemoTopic(payments.TOPIC, 3, 12.0, lambda _shop: payments.payments(schema_id))
+
+
+async def run(
+    admin: ClusterAdmin,
+    bootstrap_servers: str,
+    report: Callable[[str], None],
+    topics: Sequence[DemoTopic] = TOPICS,
+) -> None:
     """Stream until cancelled.
 
     Raises TopicGone when a topic of ours disappears (we never bring one back), and ClusterUnreachable when the cluster
     stays away for AWAY_MAX_S; a shorter absence, such as a restart, is sat out.
     """
     _forbid_auto_creation()
-    await _create_topics(admin)
+    await _create_topics(admin, topics)
     progress = Progress()
     try:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_watch_topics(admin))
+            tasks.create_task(_watch_topics(admin, topics))
             tasks.create_task(_report(progress, report))
-            for topic in TOPICS:
+            for topic in topics:
                 tasks.create_task(_produce(bootstrap_servers, topic, progress))
             for reader in READERS:
                 tasks.create_task(_read(bootstrap_servers, reader))
@@ -113,8 +124,8 @@ def _forbid_auto_creation() -> None:
     )
 
 
-async def _create_topics(admin: ClusterAdmin) -> None:
-    for topic in TOPICS:
+async def _create_topics(admin: ClusterAdmin, topics: Sequence[DemoTopic]) -> None:
+    for topic in topics:
         try:
             await admin.create_topic(
                 NewTopic(topic.name, topic.partition_count, configs={"retention.bytes": str(TOPIC_BYTES_MAX)})
@@ -123,7 +134,7 @@ async def _create_topics(admin: ClusterAdmin) -> None:
             continue
 
 
-async def _watch_topics(admin: ClusterAdmin) -> None:
+async def _watch_topics(admin: ClusterAdmin, topics: Sequence[DemoTopic]) -> None:
     ours: dict[str, bytes] = {}
     last_seen = time.monotonic()
     while True:
@@ -135,7 +146,7 @@ async def _watch_topics(admin: ClusterAdmin) -> None:
                 raise
             continue
         last_seen = time.monotonic()
-        for topic in TOPICS:
+        for topic in topics:
             info = metadata.topics.get(topic.name)
             if info is None:
                 raise TopicGone(topic.name)

@@ -15,7 +15,10 @@ from tests.conftest import Platform, wait_until
 @pytest.fixture
 def demo(platform: Platform) -> Iterator["subprocess.Popen[str]"]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "app", "demo", "--bootstrap-servers", platform.kafka],
+        [
+            *(sys.executable, "-m", "app", "demo", "--bootstrap-servers", platform.kafka),
+            *("--schema-registry", str(platform.ready["schema_registry"])),
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -41,6 +44,12 @@ def test_demo_shows_a_late_group_and_ends_with_its_topics(platform: Platform, de
     metadata = httpx.get(f"{platform.rest}/topics/orders").json()
     assert len(metadata["partitions"]) == 6
 
+    assert httpx.get(f"{platform.ready['schema_registry']}/subjects/payments-value/versions").json() == [1, 2]
+    latest = f"{platform.rest}/caudal/v1/topics/payments/records?newest=1"
+    wait_until(lambda: httpx.get(latest).json()["records"], what="payments come")
+    page = httpx.get(f"{platform.http}/ui/clusters/local/topics/payments/messages").text
+    assert "payment_id" in page  # read by its schema
+
     admin = AdminClient({"bootstrap.servers": platform.kafka})
     admin.delete_topics(["pageviews"])["pageviews"].result(10)
     _, words = demo.communicate(timeout=30)
@@ -54,11 +63,12 @@ def test_demo_shows_a_late_group_and_ends_with_its_topics(platform: Platform, de
 def test_demo_stops_when_told_to_even_as_a_background_job(platform: Platform, number: int) -> None:
     """Shells start background jobs with SIGINT ignored; children inherit that."""
     command = [sys.executable, "-m", "app", "demo", "--bootstrap-servers", platform.kafka]
+    command += ["--schema-registry", "http://127.0.0.1:1"]  # nobody there: it goes on without payments
     ignoring = "import os, signal as s, sys; s.signal(s.SIGINT, s.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
     process = subprocess.Popen([sys.executable, "-c", ignoring, *command], stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr
-        assert "Ctrl-C stops" in process.stderr.readline()
+        assert any("Ctrl-C stops" in process.stderr.readline() for _ in range(2))
         process.send_signal(number)
         _, words = process.communicate(timeout=15)
         assert (process.returncode, "Traceback" in words) == (0, False)
