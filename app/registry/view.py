@@ -240,9 +240,8 @@ class View:
             raise BadRecord("a CONTEXT key without a context")
         if is_deleted:
             if name in self.contexts:
+                # It goes from the lists, not from memory: an id that it gave must not be given again for another schema.
                 self.contexts[name].is_recorded = False
-                if name != DEFAULT_CONTEXT and not self.contexts[name].subjects:
-                    del self.contexts[name]
         elif name != GLOBAL_CONTEXT:
             self.contexts.setdefault(name, Context(name)).is_recorded = True
 

@@ -108,12 +108,13 @@ class RegistryModel:
         referred = self.referred(subject, content) if content.refers_to else None
         return content.refers_to is None or (referred is not None and f'"name":"{REFERRED}"' in referred.text)
 
-    def is_referred_to(self, subject: str, number: int) -> bool:
+    def is_referred_to(self, subject: str, number: int, *, deleted: bool = False, but_by: str = "") -> bool:
+        """By live versions, or by soft-deleted ones too; those of one subject may not count."""
         return any(
             one.content.refers_to is not None
             and (beside(place, one.content.refers_to[0]), one.content.refers_to[1]) == (subject, number)
             for place, _, one in self.entries()
-            if not one.is_deleted
+            if (deleted or not one.is_deleted) and place != but_by
         )
 
     def mode(self, scope: str | None) -> str:
@@ -132,6 +133,15 @@ class RegistryModel:
             if one.content == content and (deleted or not one.is_deleted)
         ]
         return max(found)[1] if found else None
+
+    def look_up(self, subject: str, content: Content, *, deleted: bool) -> set[int | None]:
+        """The versions that may be told: of the subject, else of its name in another context."""
+        found = self.find(subject, content, deleted=deleted)
+        if found is not None or context_of(subject) != ".":
+            return {found}
+        others = [place for place in self.subjects if place != subject and place.endswith(f":{subject}")]
+        elsewhere = {self.find(one, content, deleted=deleted) for one in others if self.is_whole(one, content)}
+        return elsewhere - {None} or {None}
 
     # --- changes ---------------------------------------------------------------------------------------------------
 
@@ -193,14 +203,14 @@ class RegistryModel:
             raise Refused(VersionSoftDeleted)
         if permanent and not versions[number].is_deleted:
             raise Refused(VersionNotSoftDeleted)
-        if self.is_referred_to(subject, number):
+        if self.is_referred_to(subject, number, deleted=permanent):
             raise Refused(ReferenceExists)
         if permanent:
             self._remove(subject, number)
+            if not self.versions(subject):
+                self._forget_settings(subject)
         else:
             versions[number].is_deleted = True
-            if not self.live(subject):
-                self._forget_settings(subject)
         return number
 
     def delete_subject(self, subject: str, *, permanent: bool) -> list[int]:
@@ -213,14 +223,14 @@ class RegistryModel:
         if not permanent and not live:
             raise Refused(SubjectSoftDeleted)
         going = sorted(self.versions(subject)) if permanent else live
-        if any(self.is_referred_to(subject, number) for number in going):
+        if any(self.is_referred_to(subject, number, deleted=permanent, but_by=subject) for number in going):
             raise Refused(ReferenceExists)
         for number in going:
             if permanent:
                 self._remove(subject, number)
             else:
                 self.versions(subject)[number].is_deleted = True
-        if not permanent:
+        if permanent:
             self._forget_settings(subject)
         return going
 
@@ -228,7 +238,6 @@ class RegistryModel:
         if any(context_of(subject) == context for subject in self.subjects):
             raise Refused(ContextNotEmpty)
         self.contexts.discard(context)
-        self.id_max_in_topic.pop(context, None)
         self._forget_settings(f":{context}:")
 
     def set_level(self, scope: str | None, level: str) -> None:
