@@ -6,6 +6,7 @@ import functools
 import importlib
 import logging
 import os
+import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ from app.metrics.store import SqlHistoryStore
 from app.registry.settings import RegistrySettings
 from app.rest.access.open_gate import with_gate
 from app.rest.app import create_rest
-from app.rest.settings import RestSettings
+from app.rest.settings import RESPONSE_GZIP_MIN_BYTES, RestSettings
 from app.schemas.ports import SchemaAccess
 from app.settings import SchemaRegistrySettings, Settings
 from app.version import VERSION
@@ -259,6 +260,19 @@ def _rest_settings(settings: Settings) -> RestSettings:
         consumer_instance_timeout_ms=rest.consumer_instance_timeout_ms,
         consumer_request_timeout_ms=rest.consumer_request_timeout_ms,
         consumer_request_max_bytes=rest.consumer_request_max_bytes,
+        advertised_listeners=tuple(one.strip() for one in rest.advertised_listeners.split(",") if one.strip()),
+        server_id=rest.id,
+        resource_name_authority=rest.confluent_resource_name_authority,
+        null_request_body_always_publishes_empty_record=rest.null_request_body_always_publishes_empty_record,
+        response_gzip_min_bytes=RESPONSE_GZIP_MIN_BYTES if rest.compression_enable else sys.maxsize,
+        produce_batch_entries_max=rest.api_v3_produce_batch_maximum_entries,
+        produce_stream_duration_ms=rest.streaming_connection_max_duration_ms,
+        produce_stream_idle_ms=rest.idle_timeout_ms,
+        produce_stream_pending_max=rest.produce_stream_pending_max,
+        produce_stream_pending_max_bytes=rest.produce_stream_pending_max_bytes,
+        idempotency_ms=rest.idempotency_ms,
+        idempotency_keys_max=rest.idempotency_keys_max,
+        idempotency_bytes_max=rest.idempotency_bytes_max,
     )
 
 

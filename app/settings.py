@@ -89,6 +89,38 @@ class RestSettings(Section):
     consumer_request_max_bytes: int = Field(67_108_864, gt=0, description="Most bytes of records in one answer.")
     consumer_instances_max: int = Field(1_000, gt=0, description="Most consumer instances at one time.")
     request_max_bytes: int = Field(104_857_600, gt=0, description="Largest request body, after decompression.")
+    advertised_listeners: str = Field(
+        "",
+        pattern="^$|^https?://[^/,?# ]+/?( *, *https?://[^/,?# ]+/?)*$",
+        description="http:// and https:// addresses that clients know the proxy by, separated by commas, for the URLs "
+        "in answers; empty tells the one that was called.",
+    )
+    id: str = Field("", description="Stands in the names of consumer instances that did not bring one.")
+    confluent_resource_name_authority: str = Field("", description="Authority in the `crn://` names of v3.")
+    null_request_body_always_publishes_empty_record: bool = Field(
+        False, description="v2: a null is Kafka's null even where a schema is given."
+    )
+    compression_enable: bool = Field(True, description="Whether answers are gzip for clients that accept it.")
+    api_v3_produce_batch_maximum_entries: int = Field(10, gt=0, description="Most entries of a `records:batch`.")
+    streaming_connection_max_duration_ms: int = Field(
+        86_400_000, gt=0, description="How long one stream of records may go on."
+    )
+    idle_timeout_ms: int = Field(
+        30_000,
+        gt=0,
+        description="How long a stream of records may be silent before its first record or inside one.",
+    )
+    produce_stream_pending_max: int = Field(
+        64, gt=0, description="Pieces of a stream without receipts yet; beyond that no more of the stream is read."
+    )
+    produce_stream_pending_max_bytes: int = Field(
+        4_194_304, gt=0, description="Keys and values of a stream without receipts yet; as above."
+    )
+    idempotency_ms: int = Field(
+        600_000, gt=0, description="How long the answer to a request with an Idempotency-Key is kept."
+    )
+    idempotency_keys_max: int = Field(100_000, gt=0, description="Most such answers at one time.")
+    idempotency_bytes_max: int = Field(67_108_864, gt=0, description="Most bytes of such answers at one time.")
 
     @property
     def is_https(self) -> bool:

@@ -27,8 +27,7 @@ BODY_IDLE_SECONDS = 30.0  # idle time of the original's connections
 class ExchangeSettings(Protocol):
     """Limits of a surface: its public URL ('' takes it from the request), body bytes, from where on to compress."""
 
-    @property
-    def advertised_url(self) -> str: ...
+    def advertised_url_for(self, scheme: str) -> str: ...
     @property
     def request_max_bytes(self) -> int: ...
     @property
@@ -79,8 +78,9 @@ class Request(Generic[C]):
     @property
     def base_url(self) -> str:
         """Scheme, authority and mount path, for absolute URLs in answers: the advertised one, else as it was called."""
-        if self.context.settings.advertised_url:
-            return self.context.settings.advertised_url.rstrip("/")
+        advertised = self.context.settings.advertised_url_for(self.scope["scheme"])
+        if advertised:
+            return advertised.rstrip("/")
         host = self.headers.get(b"host", b"").decode("latin-1")
         if not host:
             host, port = self.scope.get("server") or ("localhost", None)

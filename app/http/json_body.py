@@ -19,7 +19,7 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise BadRequest(f"Bad Request[Any]: {error}") from error
+        raise BadRequest(f"Bad Request: {error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedJson(f"Malformed JSON: {error}") from error
 

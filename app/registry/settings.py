@@ -36,3 +36,7 @@ class RegistrySettings:
 
     incompatible_error_code: int = 409
     """`error_code` of an incompatible schema: 409 as Confluent Platform up to 8.1, or 40901 as later ones."""
+
+    def advertised_url_for(self, scheme: str) -> str:
+        """Where clients reach this registry; the scheme of their request does not matter."""
+        return self.advertised_url

@@ -17,6 +17,7 @@ from app.rest.consumers import ConsumerInstances
 from app.rest.context import Clock, RestContext
 from app.rest.errors import InternalServerError, MethodNotAllowed, NotAcceptable, UnsupportedMediaType, translate
 from app.rest.http import Answer, ClientDisconnected, Request, Response
+from app.rest.idempotency import KeyedAnswers
 from app.rest.negotiation import JSON, V2, parse_content_type
 from app.rest.reads import group_routes as group_reads
 from app.rest.reads import routes as reads
@@ -80,6 +81,7 @@ def create_rest(
             settings=settings,
             clock=clock,
             tails=TopicTails(admin),
+            keyed_answers=KeyedAnswers(settings, clock),
             schemas=schemas,
         )
     )

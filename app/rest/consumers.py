@@ -423,7 +423,8 @@ class ConsumerInstances:
 
     def create(self, group: str, config: ConsumerConfig) -> ConsumerInstance:
         """Raises ConsumerAlreadyExists, ConsumersExhausted. The cluster is not asked yet."""
-        name = config.name or f"rest-consumer-{uuid.uuid4()}"
+        server = f"{self._settings.server_id}-" if self._settings.server_id else ""
+        name = config.name or f"rest-consumer-{server}{uuid.uuid4()}"
         if (group, name) in self._instances:
             raise ConsumerAlreadyExists
         if len(self._instances) >= self._settings.consumer_instances_max:

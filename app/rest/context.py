@@ -7,6 +7,7 @@ from app.cluster.tail import TopicTails
 from app.kafka.ports import ClusterAdmin, Producer
 from app.rest.consumers import ConsumerInstances
 from app.rest.errors import NotFound
+from app.rest.idempotency import KeyedAnswers
 from app.rest.partitioner import StickyPartitions
 from app.rest.reads.commits import Commits
 from app.rest.settings import RestSettings
@@ -30,6 +31,7 @@ class RestContext:
     settings: RestSettings
     clock: Clock
     tails: TopicTails
+    keyed_answers: KeyedAnswers
     schemas: SchemaAccess | None = None
     sticky_partitions: StickyPartitions = field(default_factory=StickyPartitions)
     commits: Commits = field(default_factory=Commits)

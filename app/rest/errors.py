@@ -162,6 +162,13 @@ class InvalidProduceBatch(RestError):
     status, error_code, default_message = 422, 42208, "Invalid produce batch."
 
 
+class IdempotencyKeyReused(RestError):
+    """Ours: a key stands for one request, and this is another one."""
+
+    status, error_code = 422, 422
+    default_message = "This Idempotency-Key was sent with another request; a new request needs a key of its own"
+
+
 class QuotaExceeded(RestError):
     status, error_code, default_message = 429, 42901, "A quota of the Kafka cluster is used up."
 

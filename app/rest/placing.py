@@ -125,7 +125,7 @@ def _isolate_large(group: PartitionRecords) -> Iterable[PartitionRecords]:
     parts: list[tuple[list[RecordToSend], list[int]]] = []
     was_large = True
     for index, record in zip(group.indexes, group.records, strict=True):
-        is_large = len(record.value or b"") >= LARGE_RECORD_BYTES
+        is_large = len(record.key or b"") + len(record.value or b"") >= LARGE_RECORD_BYTES
         if is_large or was_large:
             parts.append(([], []))
         parts[-1][0].append(record)

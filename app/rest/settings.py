@@ -2,13 +2,18 @@
 
 from dataclasses import dataclass
 
+RESPONSE_GZIP_MIN_BYTES = 1_024
+
 
 @dataclass(frozen=True, slots=True)
 class RestSettings:
     """Limits and defaults; where Confluent's proxy has the same setting, its name is kept with underscores."""
 
-    advertised_url: str = ""
-    """Scheme and authority of the URLs in answers, `http://rest.example:8082`; empty takes them from the request."""
+    advertised_listeners: tuple[str, ...] = ()
+    """Addresses of the proxy as clients see it, `https://rest.example`; none takes the one that was called."""
+
+    server_id: str = ""
+    """Stands in the names of consumer instances that did not bring one; `id`."""
 
     resource_name_authority: str = ""
     """Authority of v3's `crn://` names; `confluent.resource.name.authority`."""
@@ -16,7 +21,10 @@ class RestSettings:
     request_max_bytes: int = 104_857_600
     """Largest request body after decompression; of a stream of records the largest single one."""
 
-    response_gzip_min_bytes: int = 1_024
+    null_request_body_always_publishes_empty_record: bool = False
+    """A null key or value is Kafka's null, whatever its schema says of nulls."""
+
+    response_gzip_min_bytes: int = RESPONSE_GZIP_MIN_BYTES
     """Smallest JSON answer that is compressed for a client that accepts gzip."""
 
     consumer_instances_max: int = 1_000
@@ -45,3 +53,19 @@ class RestSettings:
 
     produce_stream_pending_max_bytes: int = 4_194_304
     """Keys and values of a stream whose receipts are not written yet; then no more of the request is read."""
+
+    idempotency_ms: int = 600_000
+    """How long the answer to a produce request with an `Idempotency-Key` is kept."""
+
+    idempotency_keys_max: int = 100_000
+    """Answers kept at one time; the oldest goes when there is one more."""
+
+    idempotency_bytes_max: int = 67_108_864
+    """Bytes of answers kept at one time, about; the oldest go when there are more."""
+
+    def advertised_url_for(self, scheme: str) -> str:
+        """The advertised address of this scheme, else the first, else ''."""
+        for listener in self.advertised_listeners:
+            if listener.startswith(f"{scheme}://"):
+                return listener
+        return self.advertised_listeners[0] if self.advertised_listeners else ""

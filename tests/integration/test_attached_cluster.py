@@ -117,6 +117,8 @@ def test_killed_broker_is_seen_within_15_s_and_takes_no_acknowledged_record_alon
             )
             without_leader = httpx.get(f"{topics}/alone/partitions/0/offset", timeout=30)
             assert (without_leader.status_code, without_leader.json()["error_code"]) == (404, 40404)
+            without_leader = httpx.get(f"{running.rest}/topics/alone/partitions/0/offsets", timeout=30)
+            assert (without_leader.status_code, without_leader.json()["error_code"]) == (404, 40404)
             assert httpx.delete(f"{topics}/alone", timeout=30).status_code == 204
             # It waits for the dead broker, so it can be seen.
             (moving,) = httpx.get(f"{topics}/-/partitions/-/reassignment").json()["data"]

@@ -86,9 +86,9 @@ class _OffsetsRequest(msgspec.Struct):
 
 
 _create_decoder = msgspec.json.Decoder(_CreateRequest | None)
-_subscribe_decoder = msgspec.json.Decoder(_SubscribeRequest)
-_partitions_decoder = msgspec.json.Decoder(_PartitionsRequest)
-_positions_decoder = msgspec.json.Decoder(_PositionsRequest)
+_subscribe_decoder = msgspec.json.Decoder(_SubscribeRequest | None)
+_partitions_decoder = msgspec.json.Decoder(_PartitionsRequest | None)
+_positions_decoder = msgspec.json.Decoder(_PositionsRequest | None)
 _offsets_decoder = msgspec.json.Decoder(_OffsetsRequest | None)
 
 
@@ -204,7 +204,8 @@ async def get_committed_offsets(request: Request, group: str, name: str) -> Resp
     """Committed offsets of the partitions in the body, or in `?topic=…&partition=…` since proxies drop such bodies."""
     _instance(request, group, name)
     body = await request.body()
-    partitions = _partitions(decode(_partitions_decoder, body)) if body else _partitions_of_query(request.query_pairs)
+    wanted = decode(_partitions_decoder, body) if body else None
+    partitions = _partitions_of_query(request.query_pairs) if wanted is None else _partitions(wanted)
     committed = (await request.context.admin.group_offsets([group])).get(group, {})
     offsets = [
         {
@@ -257,11 +258,12 @@ def _instance(request: Request, group: str, name: str) -> ConsumerInstance:
     return instance
 
 
-async def _read(request: Request, decoder: msgspec.json.Decoder[T]) -> T:
+async def _read(request: Request, decoder: msgspec.json.Decoder[T | None]) -> T:
     body = await request.body()
-    if not body:
-        raise Unprocessable("The request body may not be empty")
-    return decode(decoder, body)
+    wanted = decode(decoder, body) if body else None
+    if wanted is None:
+        raise Unprocessable("The request body may not be null")
+    return wanted
 
 
 def _config(wanted: _CreateRequest, owner: str) -> ConsumerConfig:

@@ -1,5 +1,7 @@
 """Brokers, topics and partitions (REST API v2)."""
 
+import re
+
 from app.http.json_body import answer
 from app.http.routing import Routes
 from app.kafka.ports import (
@@ -18,6 +20,8 @@ from app.rest.errors import NotFound, PartitionNotFound, TopicNotFound
 from app.rest.http import Request, Response
 from app.rest.negotiation import JSON, V2_CONSUMED, V2_OFFERS
 from broker.errors import UnknownTopicOrPartition, by_code
+
+_NUMBER = re.compile(r"[+-]?[0-9]{1,10}")  # as Java reads one: no blanks, no underscores
 
 routes = Routes(consumes=V2_CONSUMED, offers=V2_OFFERS)
 
@@ -84,10 +88,9 @@ async def get_offsets(request: Request, name: str, number: str) -> Response:
 
 def partition_number(segment: str) -> int:
     """A partition in a path; what is no number names nothing."""
-    try:
-        return int(segment)
-    except ValueError:
-        raise NotFound from None
+    if not _NUMBER.fullmatch(segment):
+        raise NotFound
+    return int(segment)
 
 
 def _topic(metadata: ClusterMetadata, name: str) -> TopicInfo:

@@ -1,6 +1,7 @@
 """Records in (REST API v2): `POST /topics/{topic}` and `/topics/{topic}/partitions/{partition}`."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -15,6 +16,7 @@ from app.rest.errors import (
 )
 from app.rest.formats import FORMAT_BY_MEDIA_TYPE, NULL, EmbeddedFormat
 from app.rest.http import Request, Response
+from app.rest.idempotency import answered_once
 from app.rest.negotiation import V2_OFFERS, V2_PRODUCE_CONSUMED, parse_content_type
 from app.rest.placing import Appended, Placement, partition_count
 from app.rest.v2.metadata import partition_number
@@ -28,6 +30,8 @@ from broker.errors import (
 )
 
 routes = Routes(consumes=V2_PRODUCE_CONSUMED, offers=V2_OFFERS)
+
+T = TypeVar("T")
 
 
 class _BinaryRecord(msgspec.Struct, gc=False):
@@ -52,12 +56,13 @@ class _JsonRequest(msgspec.Struct):
     records: list[_JsonRecord] | None = None
 
 
-_binary_decoder = msgspec.json.Decoder(_BinaryRequest)
-_json_decoder = msgspec.json.Decoder(_JsonRequest)
-_schema_decoder = msgspec.json.Decoder(SchemaRequest)
+_binary_decoder = msgspec.json.Decoder(_BinaryRequest | None)
+_json_decoder = msgspec.json.Decoder(_JsonRequest | None)
+_schema_decoder = msgspec.json.Decoder(SchemaRequest | None)
 
 
 @routes.on("POST", "/topics/{topic}")
+@answered_once
 async def produce_to_topic(request: Request, topic: str) -> Response:
     """Append records; their own `partition` wins, then the key's, then whichever has its turn."""
     body = await request.body()
@@ -71,6 +76,7 @@ async def produce_to_topic(request: Request, topic: str) -> Response:
 
 
 @routes.on("POST", "/topics/{topic}/partitions/{partition}")
+@answered_once
 async def produce_to_partition(request: Request, topic: str, number: str) -> Response:
     """Append records to one partition; a record's own `partition` still wins."""
     partition = partition_number(number)
@@ -105,7 +111,7 @@ async def _produce_by_schema(
     request: Request, topic: str, embedded: EmbeddedFormat, body: bytes, partition: int | None = None
 ) -> Response:
     """The topic is looked at before a schema is registered for it."""
-    asked = decode(_schema_decoder, compact(body))
+    asked = _asked(_schema_decoder, compact(body))
     wishes = _wishes(asked.records)
     asked.check()
     count = await partition_count(request.context.producer, topic)
@@ -113,7 +119,13 @@ async def _produce_by_schema(
         if not 0 <= partition < count:
             raise PartitionNotFound
         wishes = [partition if wish is None else wish for wish in wishes or [None] * len(asked.records or ())]
-    records, schemas = await encode_records(asked, request.context.schemas, topic, embedded)
+    records, schemas = await encode_records(
+        asked,
+        request.context.schemas,
+        topic,
+        embedded,
+        null_is_kafkas=request.context.settings.null_request_body_always_publishes_empty_record,
+    )
     placement = Placement(request.context.producer, request.context.sticky_partitions, topic, count)
     return await _append(request, placement, records, wishes, size_bytes=len(body), schemas=schemas)
 
@@ -125,10 +137,18 @@ def _embedded(request: Request) -> EmbeddedFormat:
     return embedded
 
 
+def _asked(decoder: msgspec.json.Decoder[T | None], body: bytes) -> T:
+    """What the body asks for. Raises Unprocessable for none at all, and for null."""
+    asked = decode(decoder, body) if body else None
+    if asked is None:
+        raise Unprocessable("The request body may not be null")
+    return asked
+
+
 def _read_records(body: bytes, embedded: EmbeddedFormat) -> tuple[list[RecordToSend], list[int | None] | None]:
     """The records of a request, and the partitions that they ask for (None: none does)."""
     if embedded is EmbeddedFormat.JSON:
-        of_json = decode(_json_decoder, compact(body)).records
+        of_json = _asked(_json_decoder, compact(body)).records
         wishes = _wishes(of_json)
         # json_bytes written out: a call per record is a third of this.
         records = [
@@ -139,7 +159,7 @@ def _read_records(body: bytes, embedded: EmbeddedFormat) -> tuple[list[RecordToS
             for one in of_json or ()
         ]
     else:
-        of_binary = decode(_binary_decoder, body).records
+        of_binary = _asked(_binary_decoder, body).records
         wishes = _wishes(of_binary)
         records = [RecordToSend(one.key, one.value) for one in of_binary or ()]
     return records, wishes

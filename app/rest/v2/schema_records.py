@@ -62,11 +62,17 @@ NO_SCHEMAS = SchemaIds(None, None)
 
 
 async def encode_records(
-    asked: SchemaRequest, schemas: SchemaAccess | None, topic: str, embedded: EmbeddedFormat
+    asked: SchemaRequest,
+    schemas: SchemaAccess | None,
+    topic: str,
+    embedded: EmbeddedFormat,
+    *,
+    null_is_kafkas: bool = False,
 ) -> tuple[list[RecordToSend], SchemaIds]:
     """The records, framed, and the ids of their schemas. Schemas given as text are registered under the topic.
 
-    A null is written by the schema, which must allow it; without a schema, and where nothing was sent, it is Kafka's.
+    A null is written by the schema, which must allow it; without a schema, with null_is_kafkas, and where nothing was
+    sent, it is Kafka's.
     Raises SerializationFailed, InvalidSchema, and BadRequest for data that does not fit.
     """
     if schemas is None:
@@ -77,8 +83,13 @@ async def encode_records(
         key_schema = await _schema(schemas, embedded, f"{topic}-key", asked.key_schema, asked.key_schema_id)
     if asked.has_value_schema:
         value_schema = await _schema(schemas, embedded, f"{topic}-value", asked.value_schema, asked.value_schema_id)
-    keys = await _encode("key", key_schema, [record.key for record in records])
-    values = await _encode("value", value_schema, [record.value for record in records])
+    raw_keys = [record.key for record in records]
+    raw_values = [record.value for record in records]
+    if null_is_kafkas:
+        raw_keys = [raw if _is_data(raw) else ABSENT for raw in raw_keys]
+        raw_values = [raw if _is_data(raw) else ABSENT for raw in raw_values]
+    keys = await _encode("key", key_schema, raw_keys)
+    values = await _encode("value", value_schema, raw_values)
     ids = SchemaIds(key_schema.id if key_schema else None, value_schema.id if value_schema else None)
     return list(map(RecordToSend, keys, values)), ids
 

@@ -33,6 +33,7 @@ from app.rest.errors import (
 )
 from app.rest.formats import NULL, json_bytes, json_text, no_registry
 from app.rest.http import Request, Response
+from app.rest.idempotency import answered_once
 from app.rest.placing import Appended, Placement, Started, partition_count
 from app.rest.v3.data_by_schema import DataBySchema, RecordSchemas, needs_schema
 from app.rest.v3.record_stream import RecordStream
@@ -114,6 +115,7 @@ _string_decoder = msgspec.json.Decoder(str)
 
 
 @routes.on("POST", "/records")
+@answered_once
 async def produce_stream(request: Request, cluster_id: str, topic: str) -> RecordStream[_Record]:
     """Any number of records, one JSON object each; a receipt per record while the request goes on."""
     await find_cluster(request, cluster_id)
@@ -131,6 +133,7 @@ async def produce_stream(request: Request, cluster_id: str, topic: str) -> Recor
 
 
 @routes.on("POST", "/records:batch")
+@answered_once
 async def produce_batch(request: Request, cluster_id: str, topic: str) -> Response:
     """A few records at once, each with an id of the client's by which its receipt is told apart."""
     await find_cluster(request, cluster_id)

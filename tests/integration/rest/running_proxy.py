@@ -117,13 +117,17 @@ class _BesideRegistry:
 
 @contextmanager
 def running_proxy(
-    bootstrap_servers: str, settings: RestSettings | None = None, *, with_registry: bool = False
+    bootstrap_servers: str,
+    settings: RestSettings | None = None,
+    *,
+    with_registry: bool = False,
+    connection: ConnectionSettings | None = None,
 ) -> Iterator[RunningProxy]:
     @asynccontextmanager
     async def open_proxy(_url: str) -> AsyncIterator[ASGIApp]:
-        connection = ConnectionSettings(request_timeout_s=5.0)
-        admin = KafkaClusterAdmin(bootstrap_servers, connection)
-        producer = KafkaProducer(bootstrap_servers, connection)
+        client = connection or ConnectionSettings(request_timeout_s=5.0)
+        admin = KafkaClusterAdmin(bootstrap_servers, client)
+        producer = KafkaProducer(bootstrap_servers, client)
         service = None
         if with_registry:
             own_topic = RegistrySettings(kafkastore_topic=f"_schemas-{uuid.uuid4().hex[:12]}")
@@ -132,7 +136,7 @@ def running_proxy(
         proxy = create_rest(
             admin=admin,
             producer=producer,
-            consumers=AiokafkaConsumers([bootstrap_servers], connection),
+            consumers=AiokafkaConsumers([bootstrap_servers], client),
             clock=Clock(),
             settings=settings or RestSettings(consumer_request_timeout_ms=10_000),
             schemas=None if service is None else schema_access(service),

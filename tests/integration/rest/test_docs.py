@@ -51,3 +51,11 @@ def test_avro_is_written_by_both_versions_and_read(printed: list[str]) -> None:
         {"name": "bob", "from": None},
     ]
     assert '"subject":"visitors-value","schema_id":1,"schema_version":1' in printed[3]
+
+
+def test_a_repeated_request_is_answered_as_the_first(printed: list[str]) -> None:
+    decoder = json.JSONDecoder()
+    first, end = decoder.raw_decode(printed[4])
+    again, _ = decoder.raw_decode(printed[4], end)
+    assert first == again
+    assert first["offsets"][0]["offset"] == 0

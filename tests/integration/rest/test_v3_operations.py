@@ -1,19 +1,18 @@
 """Every operation of v3, on our broker and on Apache Kafka. docs/rest-proxy.md names the test of each."""
 
 import json
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-import httpx
 import pytest
 
 from app.rest.app import V3_ROUTES
 from tests.conftest import wait_until
 from tests.integration.broker.share_client import ShareClient
+from tests.integration.rest.operations import Operations, proves
 from tests.integration.rest.running_proxy import RunningProxy
 
 C = "/v3/clusters/{cluster_id}"
-TEMPLATES = [(method, template) for routes in V3_ROUTES for method, template, _ in routes.found]
+OPERATIONS = Operations(*V3_ROUTES)
 
 # The keys of each kind after `kind` and `metadata`, in their order.
 SHAPES = {
@@ -43,28 +42,6 @@ SHAPES = {
 }
 
 
-def proves(*operations: str, refused: str = "") -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """The test must have had a success from each of these operations; refused: from which it had a 404 of its own."""
-
-    def mark(test: Callable[..., None]) -> Callable[..., None]:
-        test.operations = operations  # type: ignore[attr-defined]
-        test.refused = refused  # type: ignore[attr-defined]
-        return test
-
-    return mark
-
-
-def operation_of(request: httpx.Request) -> str:
-    """`METHOD /template` of a request; the template with the fewest parameters that fits."""
-    path = request.url.raw_path.decode().partition("?")[0]
-    fitting = [
-        template
-        for method, template in TEMPLATES
-        if method == request.method and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path)
-    ]
-    return f"{request.method} {min(fitting, key=lambda template: template.count('{'))}" if fitting else path
-
-
 @pytest.fixture
 def proxy(guarded_proxy: RunningProxy) -> RunningProxy:
     return guarded_proxy
@@ -72,19 +49,8 @@ def proxy(guarded_proxy: RunningProxy) -> RunningProxy:
 
 @pytest.fixture(autouse=True)
 def _proven(request: pytest.FixtureRequest, proxy: RunningProxy) -> Iterator[None]:
-    """Watches what the test asks of the proxy."""
-    seen: set[str] = set()
-    refused = getattr(request.function, "refused", "")
-
-    def watch(response: httpx.Response) -> None:
-        operation = operation_of(response.request)
-        if response.status_code < 400 or (operation == refused and response.status_code == 404):
-            seen.add(operation)
-
-    proxy.http.event_hooks = {"response": [watch]}
-    yield
-    proxy.http.event_hooks = {}
-    assert {*getattr(request.function, "operations", ()), refused} - {""} - seen == set()
+    with OPERATIONS.proven(proxy, request.function):
+        yield
 
 
 def get(proxy: RunningProxy, url: str) -> dict[str, object]:

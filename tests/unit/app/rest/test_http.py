@@ -7,8 +7,10 @@ import logging
 import httpx
 import pytest
 
-from app.rest import RestProxy
+from app.rest import RestProxy, RestSettings, create_rest
+from tests.doubles import ManualClock
 from tests.memory_cluster import MemoryCluster
+from tests.unit.app.rest.memory_consumers import MemoryConsumers
 
 V2 = "application/vnd.kafka.v2+json"
 JSON_RECORDS = {"Content-Type": "application/vnd.kafka.json.v2+json"}
@@ -126,6 +128,31 @@ async def test_a_small_answer_is_not_packed(client: httpx.AsyncClient) -> None:
 async def test_urls_name_the_host_that_was_called(client: httpx.AsyncClient) -> None:
     answer = await client.get("/v3/clusters", headers={"Host": "kafka.example"})
     assert answer.json()["metadata"]["self"] == "http://kafka.example/v3/clusters"
+
+
+@pytest.mark.parametrize(
+    ("advertised", "called", "told"),
+    [
+        (("http://a.example:8082", "https://b.example"), "http", "http://a.example:8082"),
+        (("http://a.example:8082", "https://b.example/"), "https", "https://b.example"),
+        (("https://b.example",), "http", "https://b.example"),
+        ((), "https", "https://rest.example"),
+    ],
+)
+async def test_urls_name_the_advertised_listener_of_the_scheme(
+    cluster: MemoryCluster, clock: ManualClock, advertised: tuple[str, ...], called: str, told: str
+) -> None:
+    settings = RestSettings(advertised_listeners=advertised, server_id="rest-7")
+    consumers = MemoryConsumers(cluster, clock)
+    proxy = create_rest(admin=cluster, producer=cluster, consumers=consumers, clock=clock, settings=settings)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=proxy), base_url=f"{called}://rest.example"
+    ) as client:
+        assert (await client.get("/v3/clusters")).json()["metadata"]["self"] == f"{told}/v3/clusters"
+        made = (await client.post("/consumers/g")).json()
+    await proxy.stop()
+    assert made["base_uri"] == f"{told}/consumers/g/instances/{made['instance_id']}"
+    assert made["instance_id"].startswith("rest-consumer-rest-7-")
 
 
 async def test_a_client_that_goes_away_gets_no_answer(proxy: RestProxy) -> None:

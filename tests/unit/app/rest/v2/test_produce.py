@@ -140,7 +140,8 @@ async def test_a_place_that_is_not_there_fails_the_request(
 @pytest.mark.parametrize(
     ("body", "status"),
     [
-        (b"", 400),
+        (b"", 422),
+        (b"null", 422),
         (b"{", 400),
         (b"[]", 400),
         (b'{"records":[{"value":1}]} x', 400),

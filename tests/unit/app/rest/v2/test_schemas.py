@@ -10,6 +10,7 @@ from app.kafka.ports import RecordToSend
 from app.registry.access import InProcessSchemas
 from app.registry.registry import NewSchema
 from app.registry.service import RegistryService
+from app.rest import RestSettings
 from app.schemas.framing import VALUE_HEADER, write_guid, write_id
 from tests.memory_cluster import MemoryCluster
 
@@ -75,6 +76,17 @@ async def test_a_null_is_written_by_the_schema_and_what_is_absent_is_kafkas_null
     body = {"value_schema": '["null","string"]', "records": [{"value": None}, {}]}
     assert isinstance(await produce(client, body), dict)
     assert stored(cluster) == [(None, write_id(1) + b"\x00"), (None, None)]
+
+
+class TestNullIsKafkas:
+    @pytest.fixture
+    def settings(self) -> RestSettings:
+        return RestSettings(null_request_body_always_publishes_empty_record=True)
+
+    async def test_a_null_is_kafkas_by_setting(self, client: httpx.AsyncClient, cluster: MemoryCluster) -> None:
+        body = {"value_schema": '["null","string"]', "key_schema": USER, "records": [{"key": None, "value": None}]}
+        assert isinstance(await produce(client, body), dict)
+        assert stored(cluster) == [(None, None)]
 
 
 async def test_nulls_alone_need_no_schema(client: httpx.AsyncClient, cluster: MemoryCluster) -> None:
