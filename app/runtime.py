@@ -34,11 +34,15 @@ from app.metrics.sampler import Sampler
 from app.metrics.store import SqlHistoryStore
 from app.registry.settings import RegistrySettings
 from app.rest.access.open_gate import with_gate
-from app.rest.app import create_rest
+from app.rest.app import create_rest, routes_of
+from app.rest.observation.access_log import AccessLog
+from app.rest.observation.observed import Observed
+from app.rest.observation.request_stats import RequestStats
 from app.rest.settings import RestSettings
 from app.schemas.ports import SchemaAccess
 from app.settings import SchemaRegistrySettings, Settings
 from app.version import VERSION
+from app.web_metrics.sources import Sources
 
 if TYPE_CHECKING:
     from app.control_center.schemas.desk import SchemaDesk
@@ -71,6 +75,7 @@ class Runtime:
         self.clock = Clock()
         self.bootstrap_servers = settings.kafka.bootstrap_servers
         self.rest: ASGIApp | None = None
+        self.metrics: Sources | None = None
         self.control_center: ASGIApp | None = None
         self.registry: RegistryApp | None = None
         self.broker: BrokerProcess | None = None
@@ -78,6 +83,7 @@ class Runtime:
         self._on_fatal = on_fatal
         self._registry_url = registry_url
         self._schemas: SchemaAccess | None = None
+        self._access_log: AccessLog | None = None
         self._closing = contextlib.AsyncExitStack()
 
     @property
@@ -99,6 +105,9 @@ class Runtime:
 
     async def start(self) -> None:
         """Start everything; whoever comes later may count on those before. Raises StartError."""
+        # What can be wrong in the settings is told before anything runs.
+        routes_of(_rest_settings(self.settings))
+        self._open_access_log()
         if self.settings.is_embedded:
             await self._launch_broker()
         # Meanwhile the broker's process starts.
@@ -111,7 +120,7 @@ class Runtime:
 
     async def stop(self) -> None:
         """Stop in the opposite order. Surfaces answer 503 from now on."""
-        self.rest = self.control_center = self.registry = None
+        self.rest = self.control_center = self.registry = self.metrics = None
         await self._closing.aclose()
 
     async def _launch_broker(self) -> None:
@@ -200,6 +209,12 @@ class Runtime:
                     ) from error
             await asyncio.sleep(RETRY_S)
 
+    def _open_access_log(self) -> None:
+        if self.settings.rest.access_log:
+            self._access_log = AccessLog(self.settings.rest.access_log, self.clock)
+            self._access_log.start()
+            self._closing.push_async_callback(self._access_log.stop)
+
     def _mount(self, admin: KafkaClusterAdmin, producer: KafkaProducer, consumers: AiokafkaConsumers) -> None:
         assert self.sampler is not None
         settings = self.settings
@@ -232,7 +247,10 @@ class Runtime:
             ),
             self.clock,
         )
-        self.rest = with_gate(rest, settings.rest, self.clock)
+        gated = with_gate(rest, settings.rest, self.clock)
+        stats = RequestStats()
+        self.metrics = Sources(stats, rest.context, producer, self._access_log)
+        self.rest = Observed(gated, stats, self._access_log)
 
 
 def broker_configs(settings: Settings) -> dict[str, str]:
@@ -259,6 +277,10 @@ def _rest_settings(settings: Settings) -> RestSettings:
         consumer_instance_timeout_ms=rest.consumer_instance_timeout_ms,
         consumer_request_timeout_ms=rest.consumer_request_timeout_ms,
         consumer_request_max_bytes=rest.consumer_request_max_bytes,
+        api_v2_enable=rest.api_v2_enable,
+        api_v3_enable=rest.api_v3_enable,
+        api_endpoints_allowlist=rest.api_endpoints_allowlist,
+        api_endpoints_blocklist=rest.api_endpoints_blocklist,
     )
 
 

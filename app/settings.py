@@ -89,6 +89,17 @@ class RestSettings(Section):
     consumer_request_max_bytes: int = Field(67_108_864, gt=0, description="Most bytes of records in one answer.")
     consumer_instances_max: int = Field(1_000, gt=0, description="Most consumer instances at one time.")
     request_max_bytes: int = Field(104_857_600, gt=0, description="Largest request body, after decompression.")
+    api_v2_enable: bool = Field(True, description="Whether the API v2 is served.")
+    api_v3_enable: bool = Field(True, description="Whether the API v3 is served.")
+    api_endpoints_allowlist: str = Field(
+        "",
+        description="Names of the endpoints that are served, separated by commas, `*` at the end for all that begin "
+        "so (docs/rest-operation.md); empty serves all.",
+    )
+    api_endpoints_blocklist: str = Field("", description="Names of endpoints that are not served, in the same form.")
+    access_log: str = Field(
+        "", description="File that gets one JSON line per request, or - for stderr; empty writes none."
+    )
 
     @property
     def is_https(self) -> bool:

@@ -45,3 +45,13 @@ class RestSettings:
 
     produce_stream_pending_max_bytes: int = 4_194_304
     """Keys and values of a stream whose receipts are not written yet; then no more of the request is read."""
+
+    api_v2_enable: bool = True
+    api_v3_enable: bool = True
+    """Whether that version is served at all; `api.v2.enable`, `api.v3.enable`."""
+
+    api_endpoints_allowlist: str = ""
+    """Names of endpoints, separated by commas, `*` at the end for all that begin so; empty serves them all."""
+
+    api_endpoints_blocklist: str = ""
+    """Those that are not served, whatever the list above says."""
