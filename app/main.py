@@ -12,6 +12,7 @@ from app.health import Health
 from app.listeners import Surface
 from app.runtime import Runtime
 from app.settings import Settings, load
+from app.web_metrics.endpoint import MetricsEndpoint
 
 # First segments of the Schema Registry's paths on the main port; none of them is the REST Proxy's.
 REGISTRY_ROOTS = frozenset({"associations", "compatibility", "config", "contexts", "mode", "schemas", "subjects"})
@@ -27,6 +28,7 @@ class Application:
         self._runtime = runtime
         self._surface_by_port = surface_by_port
         self._health: ASGIApp = Health(runtime)
+        self._metrics: ASGIApp = MetricsEndpoint(lambda: runtime.metrics)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -43,6 +45,8 @@ class Application:
             return runtime.rest or self._health
         if surface is Surface.SCHEMA_REGISTRY:
             return runtime.registry or self._health
+        if path == "/metrics" and surface is Surface.ALL:
+            return self._metrics
         if path.startswith("/ui") and path[3:4] in ("", "/"):
             return runtime.control_center or self._health
         if surface is Surface.CONTROL_CENTER or path.startswith("/health/"):

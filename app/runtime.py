@@ -35,11 +35,15 @@ from app.metrics.sampler import Sampler
 from app.metrics.store import SqlHistoryStore
 from app.registry.settings import RegistrySettings
 from app.rest.access.open_gate import with_gate
-from app.rest.app import create_rest
+from app.rest.app import create_rest, routes_of
+from app.rest.observation.access_log import AccessLog
+from app.rest.observation.observed import Observed
+from app.rest.observation.request_stats import RequestStats
 from app.rest.settings import RESPONSE_GZIP_MIN_BYTES, RestSettings
 from app.schemas.ports import SchemaAccess
 from app.settings import SchemaRegistrySettings, Settings
 from app.version import VERSION
+from app.web_metrics.sources import Sources
 
 if TYPE_CHECKING:
     from app.control_center.schemas.desk import SchemaDesk
@@ -72,6 +76,7 @@ class Runtime:
         self.clock = Clock()
         self.bootstrap_servers = settings.kafka.bootstrap_servers
         self.rest: ASGIApp | None = None
+        self.metrics: Sources | None = None
         self.control_center: ASGIApp | None = None
         self.registry: RegistryApp | None = None
         self.broker: BrokerProcess | None = None
@@ -79,6 +84,7 @@ class Runtime:
         self._on_fatal = on_fatal
         self._registry_url = registry_url
         self._schemas: SchemaAccess | None = None
+        self._access_log: AccessLog | None = None
         self._closing = contextlib.AsyncExitStack()
 
     @property
@@ -100,6 +106,9 @@ class Runtime:
 
     async def start(self) -> None:
         """Start everything; whoever comes later may count on those before. Raises StartError."""
+        # What can be wrong in the settings is told before anything runs.
+        routes_of(_rest_settings(self.settings))
+        self._open_access_log()
         if self.settings.is_embedded:
             await self._launch_broker()
         # Meanwhile the broker's process starts.
@@ -112,7 +121,7 @@ class Runtime:
 
     async def stop(self) -> None:
         """Stop in the opposite order. Surfaces answer 503 from now on."""
-        self.rest = self.control_center = self.registry = None
+        self.rest = self.control_center = self.registry = self.metrics = None
         await self._closing.aclose()
 
     async def _launch_broker(self) -> None:
@@ -201,6 +210,12 @@ class Runtime:
                     ) from error
             await asyncio.sleep(RETRY_S)
 
+    def _open_access_log(self) -> None:
+        if self.settings.rest.access_log:
+            self._access_log = AccessLog(self.settings.rest.access_log, self.clock)
+            self._access_log.start()
+            self._closing.push_async_callback(self._access_log.stop)
+
     def _mount(self, admin: KafkaClusterAdmin, producer: KafkaProducer, consumers: AiokafkaConsumers) -> None:
         assert self.sampler is not None
         settings = self.settings
@@ -233,7 +248,10 @@ class Runtime:
             ),
             self.clock,
         )
-        self.rest = with_gate(rest, settings.rest, self.clock)
+        gated = with_gate(rest, settings.rest, self.clock)
+        stats = RequestStats()
+        self.metrics = Sources(stats, rest.context, producer, self._access_log)
+        self.rest = Observed(gated, stats, self._access_log)
 
 
 def broker_configs(settings: Settings) -> dict[str, str]:
@@ -273,6 +291,10 @@ def _rest_settings(settings: Settings) -> RestSettings:
         idempotency_ms=rest.idempotency_ms,
         idempotency_keys_max=rest.idempotency_keys_max,
         idempotency_bytes_max=rest.idempotency_bytes_max,
+        api_v2_enable=rest.api_v2_enable,
+        api_v3_enable=rest.api_v3_enable,
+        api_endpoints_allowlist=rest.api_endpoints_allowlist,
+        api_endpoints_blocklist=rest.api_endpoints_blocklist,
     )
 
 

@@ -121,6 +121,17 @@ class RestSettings(Section):
     )
     idempotency_keys_max: int = Field(100_000, gt=0, description="Most such answers at one time.")
     idempotency_bytes_max: int = Field(67_108_864, gt=0, description="Most bytes of such answers at one time.")
+    api_v2_enable: bool = Field(True, description="Whether the API v2 is served.")
+    api_v3_enable: bool = Field(True, description="Whether the API v3 is served.")
+    api_endpoints_allowlist: str = Field(
+        "",
+        description="Names of the endpoints that are served, separated by commas, `*` at the end for all that begin "
+        "so (docs/rest-operation.md); empty serves all.",
+    )
+    api_endpoints_blocklist: str = Field("", description="Names of endpoints that are not served, in the same form.")
+    access_log: str = Field(
+        "", description="File that gets one JSON line per request, or - for stderr; empty writes none."
+    )
 
     @property
     def is_https(self) -> bool:

@@ -38,7 +38,7 @@ from broker.slices import in_slices
 from broker.transactions import TRANSACTIONS_TOPIC, HangingTransactions, Markers, TransactionCoordinator, TransactionLog
 
 if TYPE_CHECKING:
-    from broker.metrics import MetricsEndpoint
+    from broker.metrics.endpoint import MetricsEndpoint
 
 log = logging.getLogger("broker")
 
@@ -219,7 +219,10 @@ class Broker:
         listener = self.config.metrics_listener
         if listener is None:
             return
-        from broker.metrics import LoopLag, MetricsEndpoint, MetricsRenderer, RequestTimes  # Only for those who ask.
+        from broker.metrics.endpoint import MetricsEndpoint  # Only for those who ask.
+        from broker.metrics.loop_lag import LoopLag
+        from broker.metrics.rendering import MetricsRenderer
+        from broker.metrics.request_times import RequestTimes
 
         loop_lag = LoopLag()
         renderer = MetricsRenderer(

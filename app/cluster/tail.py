@@ -222,6 +222,11 @@ class TopicTails:
         self._admin = admin
         self._tails: dict[tuple[str, tuple[int, ...], str, bool], TopicTail] = {}
 
+    @property
+    def reader_count(self) -> int:
+        """Listeners of all tails."""
+        return sum(tail.reader_count for tail in self._tails.values())
+
     async def join(
         self,
         topic: str,

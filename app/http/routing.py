@@ -3,7 +3,7 @@
 Paths are matched segment by segment on the raw path, so that a `%2F` inside a group id or instance name stays inside.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeAlias, TypeVar
@@ -27,6 +27,8 @@ class Endpoint:
     function: EndpointFunction
     consumes: frozenset[str]
     offers: Offers
+    name: str = ""
+    """What metrics, logs and lists of endpoints call it."""
 
 
 @dataclass(slots=True)
@@ -61,23 +63,30 @@ class _Node:
     children: dict[str, "_Node"] = field(default_factory=dict)
     parameter: "_Node | None" = None
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    disabled: set[str] = field(default_factory=set)
 
 
 class Router:
-    """All routes as a tree of path segments."""
+    """All routes as a tree of path segments.
 
-    def __init__(self, *modules: Routes) -> None:
+    Of disabled routes (method, template) nothing is left but that no other route answers in their place: a GET is then
+    not found, any other method not allowed.
+    """
+
+    def __init__(self, *modules: Routes, disabled: Iterable[tuple[str, str]] = ()) -> None:
         self._root = _Node()
         for routes in modules:
             for method, template, endpoint in routes.found:
                 self._add(method, template, endpoint)
+        for method, template in disabled:
+            self._node(template).disabled.add(method)
         self._find_remembered = lru_cache(PATHS_CACHED_MAX)(self._find)
 
     def find(self, method: str, path: str) -> tuple[Endpoint, tuple[str, ...]]:
         """The endpoint and its decoded parameters. Raises NotFound or MethodNotAllowed."""
         return self._find_remembered(method, path) if len(path) <= PATH_CACHED_MAX_CHARS else self._find(method, path)
 
-    def _add(self, method: str, template: str, endpoint: Endpoint) -> None:
+    def _node(self, template: str) -> _Node:
         node = self._root
         for segment in _segments(template):
             if segment.startswith("{"):
@@ -85,6 +94,10 @@ class Router:
                 node = node.parameter
             else:
                 node = node.children.setdefault(segment, _Node())
+        return node
+
+    def _add(self, method: str, template: str, endpoint: Endpoint) -> None:
+        node = self._node(template)
         if method in node.endpoints:
             raise ValueError(f"two endpoints for {method} {template}")
         node.endpoints[method] = endpoint
@@ -98,6 +111,10 @@ class Router:
             endpoint = node.endpoints.get(method) or (node.endpoints.get("GET") if method == "HEAD" else None)
             if endpoint is not None:
                 return endpoint, parameters
+            if "GET" in node.disabled and method in ("GET", "HEAD"):
+                raise NotFound
+            if method in node.disabled:
+                break
         raise MethodNotAllowed(tuple(sorted({name for node, _ in matches for name in node.endpoints})))
 
 
@@ -108,7 +125,7 @@ def _segments(path: str) -> list[str]:
 def _matches(node: _Node, segments: list[str], parameters: tuple[str, ...]) -> list[tuple[_Node, tuple[str, ...]]]:
     """Every node that fits, those with literal segments first: `topics/-/configs` before `topics/{topic}/configs`."""
     if not segments:
-        return [(node, parameters)] if node.endpoints else []
+        return [(node, parameters)] if node.endpoints or node.disabled else []
     first, *rest = segments
     found = []
     literal = node.children.get(first)

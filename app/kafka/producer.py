@@ -188,6 +188,9 @@ class KafkaProducer:
         self._sending: set[asyncio.Task[None]] = set()
         self._waiting_bytes = 0
         self._is_closed = False
+        self.records_appended = 0
+        self.bytes_appended = 0
+        """Since the start, by batches that the cluster has acknowledged."""
 
     async def close(self) -> None:
         """Take no more, send what waits (each batch has its deadline), close the connections."""
@@ -261,6 +264,8 @@ class KafkaProducer:
                 answer = await self._produce(partition, data, batch.deadline)
                 if answer.error_code == 0:
                     batch.succeed(answer.base_offset)
+                    self.records_appended += batch.count
+                    self.bytes_appended += len(data)
                     return
                 error = _refusal(answer, batch.count)
             except (KafkaError, ClusterUnreachable) as raised:

@@ -15,10 +15,12 @@ from app.http.routing import Endpoint, Router
 from app.kafka.ports import ClusterAdmin, ConsumerFactory, Producer
 from app.rest.consumers import ConsumerInstances
 from app.rest.context import Clock, RestContext
+from app.rest.endpoints import build_router
 from app.rest.errors import InternalServerError, MethodNotAllowed, NotAcceptable, UnsupportedMediaType, translate
 from app.rest.http import Answer, ClientDisconnected, Request, Response
 from app.rest.idempotency import KeyedAnswers
 from app.rest.negotiation import JSON, V2, parse_content_type
+from app.rest.observation.observed import ENDPOINT
 from app.rest.reads import group_routes as group_reads
 from app.rest.reads import routes as reads
 from app.rest.settings import RestSettings
@@ -34,7 +36,6 @@ from app.rest.v3 import (
     partitions,
     reassignments,
     records,
-    server_only,
     share_groups,
     topics,
 )
@@ -87,12 +88,17 @@ def create_rest(
     )
 
 
+def routes_of(settings: RestSettings) -> Router:
+    """The router of the endpoints that the settings leave. Raises StartError for a list with an unknown name."""
+    return build_router(V2_ROUTES, V3_ROUTES, OUR_ROUTES, settings)
+
+
 class RestProxy:
     """The ASGI application; takes only `http` scopes."""
 
     def __init__(self, context: RestContext) -> None:
         self.context = context
-        self._router = Router(*V2_ROUTES, *V3_ROUTES, *OUR_ROUTES, server_only.routes)
+        self._router = routes_of(context.settings)
 
     async def stop(self) -> None:
         """Close all consumer instances; requests that come later find none."""
@@ -102,6 +108,7 @@ class RestProxy:
         request = exchange.Request(scope, receive, self.context)
         try:
             endpoint, parameters = self._router.find(scope["method"], request.path)
+            scope[ENDPOINT] = endpoint.name
             _negotiate(request, endpoint)
             answer: Answer = await endpoint.function(request, *parameters)
         except ClientDisconnected:

@@ -85,6 +85,7 @@ class _Batch:
     bytes_max: int
     parts: list[bytes] = field(default_factory=list)
     size_bytes: int = 0
+    count: int = 0
     next_offsets: dict[tuple[str, int], int] = field(default_factory=dict)
     is_full: bool = False
     end_offsets: Mapping[TopicPartition, int] | None = None  # of all partitions, asked when the first record was taken
@@ -113,10 +114,19 @@ class _Batch:
             self.next_offsets[record.topic, record.partition] = record.offset + 1
             self.is_full = self.size_bytes >= self.bytes_max
         if encoded:
+            self.count += len(encoded)
             self.parts.append(_encode(encoded)[1:-1])
 
     def json(self) -> bytes:
         return b"[" + b",".join(self.parts) + b"]"
+
+
+@dataclass(slots=True)
+class Delivered:
+    """Records in answers, and the bytes of their keys and values."""
+
+    records: int = 0
+    bytes: int = 0
 
 
 class ConsumerInstance:
@@ -132,6 +142,7 @@ class ConsumerInstance:
         admin: ClusterAdmin,
         probe: ClusterProbe,
         clock: MonotonicClock,
+        totals: Delivered,
     ) -> None:
         self.group = group
         self.name = name
@@ -139,6 +150,7 @@ class ConsumerInstance:
         self._admin = admin
         self._probe = probe
         self._clock = clock
+        self._totals = totals
         self._consumer: GroupConsumer = create(group, offset_reset=config.offset_reset, on_revoked=self._forget_revoked)
         self._turn = asyncio.Lock()
         self._following = Following.NOTHING
@@ -293,6 +305,8 @@ class ConsumerInstance:
         return {partition: end.offset for partition, end in found.items() if not end.error_code}
 
     def _deliver(self, batch: _Batch) -> None:
+        self._totals.records += batch.count
+        self._totals.bytes += batch.size_bytes
         assigned = self._consumer.assignment()
         for (topic, number), offset in batch.next_offsets.items():
             partition = TopicPartition(topic, number)
@@ -406,6 +420,8 @@ class ConsumerInstances:
         self._probe = ClusterProbe(admin)
         self._settings = settings
         self._clock = clock
+        self.delivered = Delivered()
+        """By all instances, those that are gone included."""
         self._instances: dict[tuple[str, str], ConsumerInstance] = {}
         self._expiring: asyncio.Task[None] | None = None
 
@@ -430,7 +446,14 @@ class ConsumerInstances:
         if len(self._instances) >= self._settings.consumer_instances_max:
             raise ConsumersExhausted(f"There are {len(self._instances)} consumer instances, the most that are allowed")
         instance = ConsumerInstance(
-            group, name, config, create=self._create, admin=self._admin, probe=self._probe, clock=self._clock
+            group,
+            name,
+            config,
+            create=self._create,
+            admin=self._admin,
+            probe=self._probe,
+            clock=self._clock,
+            totals=self.delivered,
         )
         self._instances[group, name] = instance
         if self._expiring is None or self._expiring.done():

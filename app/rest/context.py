@@ -35,6 +35,8 @@ class RestContext:
     schemas: SchemaAccess | None = None
     sticky_partitions: StickyPartitions = field(default_factory=StickyPartitions)
     commits: Commits = field(default_factory=Commits)
+    produce_streams: int = 0
+    """Streams of records that are open now."""
     _cluster_id: str | None = None
 
     async def cluster_id(self) -> str:

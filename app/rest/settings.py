@@ -63,6 +63,16 @@ class RestSettings:
     idempotency_bytes_max: int = 67_108_864
     """Bytes of answers kept at one time, about; the oldest go when there are more."""
 
+    api_v2_enable: bool = True
+    api_v3_enable: bool = True
+    """Whether that version is served at all; `api.v2.enable`, `api.v3.enable`."""
+
+    api_endpoints_allowlist: str = ""
+    """Names of endpoints, separated by commas, `*` at the end for all that begin so; empty serves them all."""
+
+    api_endpoints_blocklist: str = ""
+    """Those that are not served, whatever the list above says."""
+
     def advertised_url_for(self, scheme: str) -> str:
         """The advertised address of this scheme, else the first, else ''."""
         for listener in self.advertised_listeners:

@@ -6,7 +6,7 @@ what only this broker knows is called `caudal_…`; the process speaks as every 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 COUNTER: Final = "counter"
@@ -180,7 +180,12 @@ CATALOGUE: Final[Mapping[str, Metric]] = {metric.name: metric for metric in _MET
 
 def reference_rows() -> list[str]:
     """The rows of the table in docs/metrics.md."""
+    return rows_of(_METRICS)
+
+
+def rows_of(metrics: Iterable[Metric]) -> list[str]:
+    """Rows of such a table."""
     return [
         f"| `{each.name}` | {each.type} | {', '.join(f'`{label}`' for label in each.labels)} | {each.help} |"
-        for each in _METRICS
+        for each in metrics
     ]

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from broker.metrics.catalogue import CATALOGUE
+from broker.metrics.catalogue import CATALOGUE, Metric
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def head(name: str) -> str:
     """The HELP and TYPE lines of a metric in the catalogue."""
-    metric = CATALOGUE[name]
-    return f"# HELP {name} {metric.help}\n# TYPE {name} {metric.type}\n"
+    return head_of(CATALOGUE[name])
+
+
+def head_of(metric: Metric) -> str:
+    """Those of any metric."""
+    return f"# HELP {metric.name} {metric.help}\n# TYPE {metric.name} {metric.type}\n"
 
 
 def sample(name: str, value: float, labels: str = "") -> str:

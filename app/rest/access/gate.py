@@ -41,7 +41,7 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            principal = await self._let_in(scope)
+            await self._let_in(scope)
         except Unauthorized as error:
             await _answer(send, error, _CHALLENGE)
         except TooManyRequests as error:
@@ -49,21 +49,19 @@ class Gate:
         except HttpError as error:
             await _answer(send, error)
         else:
-            scope[PRINCIPAL] = principal
             await self._rest(scope, receive, send)
 
-    async def _let_in(self, scope: Scope) -> Principal | None:
-        """Who may go on, None without authentication. Raises Unauthorized, Forbidden, TooManyRequests, NotFound."""
+    async def _let_in(self, scope: Scope) -> None:
+        """Note in the scope who it is, where there is authentication. Raises an HttpError for who may not go on."""
         client = scope["client"][0] if scope.get("client") else ""
         principal = None
         if self._credentials is not None:
-            principal = await self._authenticate(scope, self._credentials)
+            principal = scope[PRINCIPAL] = await self._authenticate(scope, self._credentials)
             _authorize(principal, scope)
         if self._throttle is not None:
             wait_s = self._throttle.take(principal.name if principal else client)
             if wait_s:
                 raise TooManyRequests(wait_s)
-        return principal
 
     async def _authenticate(self, scope: Scope, credentials: Credentials) -> Principal:
         authorization = next((value for name, value in scope["headers"] if name == b"authorization"), b"")

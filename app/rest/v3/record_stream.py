@@ -124,13 +124,21 @@ class RecordStream(Generic[T]):
     async def send_to(self, send: Send, request: Request) -> None:
         headers = [(b"content-type", request.media_type.encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
+        self._target.context.produce_streams += 1
+        try:
+            await self._write(send, request)
+        finally:
+            self._target.context.produce_streams -= 1
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _write(self, send: Send, request: Request) -> None:
+        """Receipts, while the rest of the request is read."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._read(request))
             while chunks := await self._pending.take():
                 lines = b"".join([_lines(await chunk.receipts()) for chunk in chunks])
                 await send({"type": "http.response.body", "body": lines, "more_body": True})
                 self._pending.written(chunks)
-        await send({"type": "http.response.body", "body": b""})
 
     async def _read(self, request: Request) -> None:
         """Start a chunk for all that arrives, until the request ends or cannot be read on."""
