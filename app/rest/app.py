@@ -18,6 +18,7 @@ from app.rest.context import Clock, RestContext
 from app.rest.errors import InternalServerError, MethodNotAllowed, NotAcceptable, UnsupportedMediaType, translate
 from app.rest.http import Answer, ClientDisconnected, Request, Response
 from app.rest.negotiation import JSON, V2, parse_content_type
+from app.rest.openapi.routes import Documentation
 from app.rest.reads import group_routes as group_reads
 from app.rest.reads import routes as reads
 from app.rest.settings import RestSettings
@@ -57,6 +58,8 @@ V3_ROUTES = (
 
 OUR_ROUTES = (reads.routes, group_reads.routes)
 
+DOCUMENTATION = Documentation(V2_ROUTES, V3_ROUTES, OUR_ROUTES)
+
 _METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
@@ -90,7 +93,7 @@ class RestProxy:
 
     def __init__(self, context: RestContext) -> None:
         self.context = context
-        self._router = Router(*V2_ROUTES, *V3_ROUTES, *OUR_ROUTES, server_only.routes)
+        self._router = Router(*V2_ROUTES, *V3_ROUTES, *OUR_ROUTES, server_only.routes, *DOCUMENTATION.all_routes)
 
     async def stop(self) -> None:
         """Close all consumer instances; requests that come later find none."""

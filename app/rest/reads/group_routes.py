@@ -73,7 +73,7 @@ async def read_as_group(request: Request, group: str, topic: str) -> Response:
     return Response(200, b'{"records":[' + b",".join(map(tell, found.records)) + b"]," + cursors[1:], JSON)
 
 
-@routes.on("POST", "/offsets")
+@routes.on("POST", "/offsets", body=_CommitRequest)
 async def commit_as_group(request: Request, group: str, topic: str) -> Response:
     """Move the group from `committed` to `next`. 409 when it is elsewhere by now, or has members who read for it."""
     require(request, Operation.CONSUME, Kind.TOPIC, topic)

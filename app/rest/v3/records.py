@@ -113,7 +113,7 @@ _batch_decoder = msgspec.json.Decoder(_BatchRequest)
 _string_decoder = msgspec.json.Decoder(str)
 
 
-@routes.on("POST", "/records")
+@routes.on("POST", "/records", body=_Record)
 async def produce_stream(request: Request, cluster_id: str, topic: str) -> RecordStream[_Record]:
     """Any number of records, one JSON object each; a receipt per record while the request goes on."""
     await find_cluster(request, cluster_id)
@@ -130,7 +130,7 @@ async def produce_stream(request: Request, cluster_id: str, topic: str) -> Recor
     raise InvalidPayload
 
 
-@routes.on("POST", "/records:batch")
+@routes.on("POST", "/records:batch", body=_BatchRequest)
 async def produce_batch(request: Request, cluster_id: str, topic: str) -> Response:
     """A few records at once, each with an id of the client's by which its receipt is told apart."""
     await find_cluster(request, cluster_id)
