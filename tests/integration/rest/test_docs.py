@@ -51,3 +51,7 @@ def test_avro_is_written_by_both_versions_and_read(printed: list[str]) -> None:
         {"name": "bob", "from": None},
     ]
     assert '"subject":"visitors-value","schema_id":1,"schema_version":1' in printed[3]
+
+
+def test_the_document_names_its_operations(printed: list[str]) -> None:
+    assert {"POST /topics/{topic}", "GET /v3/clusters", "GET /openapi.json"} <= set(printed[-1].splitlines())
