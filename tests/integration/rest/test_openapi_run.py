@@ -21,8 +21,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from app.rest import RestSettings
 from app.rest.openapi.document import BY_ROUTE
 from caudal.testing import Broker
+from tests.conftest import wait_until
 from tests.integration.rest.conftest import GUARDED
 from tests.integration.rest.running_proxy import RunningProxy, running_proxy
 
@@ -42,9 +44,10 @@ DESTROYS = ("DELETE /consumers/", "DELETE /v3/clusters/{cluster_id}/topics/{topi
 @pytest.fixture(scope="module")
 def proxy() -> Iterator[RunningProxy]:
     """Its own broker, as the run deletes whatever it finds, and every right there, as it makes ACLs too."""
+    settings = RestSettings(consumer_request_timeout_ms=200)
     with (
         Broker(settings={**GUARDED, "super.users": "User:ANONYMOUS"}) as broker,
-        running_proxy(broker.bootstrap_servers, with_registry=True) as proxy,
+        running_proxy(broker.bootstrap_servers, settings, with_registry=True) as proxy,
     ):
         yield proxy
 
@@ -94,13 +97,15 @@ def call_often(proxy: RunningProxy, operation: schemathesis.APIOperation, found:
     call()
 
 
-def with_paths(document: dict[str, Any], **names: list[Any]) -> dict[str, Any]:
-    """The same document; parameters of paths are only what is named here."""
+def with_names(document: dict[str, Any], **names: list[Any]) -> dict[str, Any]:
+    """The same document; parameters of these names have these values, and none waits for long."""
     changed: dict[str, Any] = copy.deepcopy(document)
     for methods in changed["paths"].values():
         for operation in methods.values():
             for parameter in operation["parameters"]:
-                if parameter["in"] == "path" and parameter["name"] in names:
+                if parameter["name"] == "wait_ms":
+                    parameter["schema"] = {"enum": [0, 20, 100]}
+                elif parameter["in"] == "path" and parameter["name"] in names:
                     parameter["schema"] = {"enum": names[parameter["name"]]}
     return changed
 
@@ -119,12 +124,16 @@ def test_what_is_there_is_answered_as_the_document_says(proxy: RunningProxy, doc
     """Names are those of a topic with records, of a group that read them; no answer has a field that is not named."""
     proxy.create_topic("visits", partitions=2)
     proxy.produce("visits", *({"key": n, "value": {"n": n}, "partition": n % 2} for n in range(6)))
-    with proxy.consumer("counters", name="c1") as consumer, proxy.consumer("manual", name="c1") as manual:
-        assert consumer.subscribe("visits").read()
+    with (
+        proxy.consumer("counters", name="c1") as consumer,
+        proxy.consumer("manual", name="c1", format="binary") as manual,
+    ):
+        consumer.subscribe("visits")
+        wait_until(consumer.read, what="the member reads")
         assert consumer.post("offsets").status_code == 200
         assert manual.post("assignments", {"partitions": [{"topic": "visits", "partition": 0}]}).status_code == 204
         members = proxy.http.get(f"{proxy.cluster_url()}/consumer-groups/counters/consumers").json()["data"]
-        known = with_paths(
+        known = with_names(
             document,
             cluster_id=[proxy.cluster_url().rpartition("/")[2]],
             broker_id=proxy.http.get("/brokers").json()["brokers"],
@@ -144,6 +153,6 @@ def test_what_is_there_is_answered_as_the_document_says(proxy: RunningProxy, doc
 def test_names_that_nobody_knows_are_answered_as_the_document_says(
     proxy: RunningProxy, document: dict[str, Any]
 ) -> None:
-    found = run(proxy, with_paths(document, cluster_id=[proxy.cluster_url().rpartition("/")[2]]))
+    found = run(proxy, with_names(document, cluster_id=[proxy.cluster_url().rpartition("/")[2]]))
     assert found.failures == []
     assert sorted(found.statuses) == sorted(BY_ROUTE)
