@@ -81,6 +81,18 @@ class _BatchRequest(msgspec.Struct):
     entries: list[msgspec.Raw] | None = None
 
 
+class _Entry(_Record, gc=False):
+    """A record of a batch, and the id by which its receipt is told apart."""
+
+    id: str | None = None
+
+
+class _Batch(msgspec.Struct):
+    """What a batch is said to be; it is read entry by entry, so that a broken one does not spoil the others."""
+
+    entries: list[_Entry] | None = None
+
+
 class _DataReceipt(msgspec.Struct, omit_defaults=True):
     type: str
     subject: str | UnsetType = UNSET
@@ -130,7 +142,7 @@ async def produce_stream(request: Request, cluster_id: str, topic: str) -> Recor
     raise InvalidPayload
 
 
-@routes.on("POST", "/records:batch", body=_BatchRequest)
+@routes.on("POST", "/records:batch", body=_Batch)
 async def produce_batch(request: Request, cluster_id: str, topic: str) -> Response:
     """A few records at once, each with an id of the client's by which its receipt is told apart."""
     await find_cluster(request, cluster_id)
