@@ -23,6 +23,11 @@ class Offers:
         self._qualities = qualities
         self.choose = lru_cache(HEADERS_CACHED_MAX)(self._choose)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them, the server's favourite first."""
+        return tuple(sorted(self._qualities, key=lambda name: (-self._qualities[name], name)))
+
     def _choose(self, accept: bytes) -> str | None:
         """The best type for an Accept header, or None when the client takes none of them.
 

@@ -3,7 +3,7 @@
 Paths are matched segment by segment on the raw path, so that a `%2F` inside a group id or instance name stays inside.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeAlias, TypeVar
@@ -14,6 +14,7 @@ from app.http.exchange import Answer
 from app.http.media_types import Offers
 
 EndpointFunction: TypeAlias = Callable[..., Awaitable[Answer]]
+BodyType: TypeAlias = type | Mapping[str, type] | None
 F = TypeVar("F", bound=EndpointFunction)
 
 PATHS_CACHED_MAX = 4_096  # found routes that are remembered; a path longer than PATH_CACHED_MAX_CHARS never is
@@ -22,13 +23,17 @@ PATH_CACHED_MAX_CHARS = 512
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A function `(request, *path parameters)`, the body types it reads and the answer types it can give."""
+    """A function `(request, *path parameters)`, the body types it reads and the answer types it can give.
+
+    body: what is decoded of a request's body, one type or one per media type; None where it has none.
+    """
 
     function: EndpointFunction
     consumes: frozenset[str]
     offers: Offers
     name: str = ""
     """What metrics, logs and lists of endpoints call it."""
+    body: BodyType = None
 
 
 @dataclass(slots=True)
@@ -47,11 +52,12 @@ class Routes:
         *,
         consumes: frozenset[str] | None = None,
         offers: Offers | None = None,
+        body: BodyType = None,
     ) -> Callable[[F], F]:
         """Register the decorated function for `METHOD /path/{parameter}`; parameters arrive by position, decoded."""
 
         def register(function: F) -> F:
-            endpoint = Endpoint(function, consumes or self.consumes, offers or self.offers)
+            endpoint = Endpoint(function, consumes or self.consumes, offers or self.offers, body=body)
             self.found.append((method, self.prefix + template, endpoint))
             return function
 

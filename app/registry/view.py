@@ -240,7 +240,7 @@ class View:
             raise BadRecord("a CONTEXT key without a context")
         if is_deleted:
             if name in self.contexts:
-                # It goes from the lists, not from memory: an id that it gave must not be given again for another schema.
+                # It goes from the lists, not from memory: no id that it gave is given again for another schema.
                 self.contexts[name].is_recorded = False
         elif name != GLOBAL_CONTEXT:
             self.contexts.setdefault(name, Context(name)).is_recorded = True

@@ -21,6 +21,7 @@ from app.rest.http import Answer, ClientDisconnected, Request, Response
 from app.rest.idempotency import KeyedAnswers
 from app.rest.negotiation import JSON, V2, parse_content_type
 from app.rest.observation.observed import ENDPOINT
+from app.rest.openapi.routes import Documentation
 from app.rest.reads import group_routes as group_reads
 from app.rest.reads import routes as reads
 from app.rest.settings import RestSettings
@@ -59,6 +60,8 @@ V3_ROUTES = (
 
 OUR_ROUTES = (reads.routes, group_reads.routes)
 
+DOCUMENTATION = Documentation(V2_ROUTES, V3_ROUTES, OUR_ROUTES)
+
 _METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
@@ -90,7 +93,7 @@ def create_rest(
 
 def routes_of(settings: RestSettings) -> Router:
     """The router of the endpoints that the settings leave. Raises StartError for a list with an unknown name."""
-    return build_router(V2_ROUTES, V3_ROUTES, OUR_ROUTES, settings)
+    return build_router(V2_ROUTES, V3_ROUTES, OUR_ROUTES, settings, always=DOCUMENTATION.all_routes)
 
 
 class RestProxy:

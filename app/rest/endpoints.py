@@ -15,13 +15,20 @@ from app.rest.settings import RestSettings
 from app.rest.v3 import server_only
 
 
-def build_router(v2: Sequence[Routes], v3: Sequence[Routes], ours: Sequence[Routes], settings: RestSettings) -> Router:
-    """The router of what is enabled. Raises StartError for a name in the lists that no endpoint has."""
+def build_router(
+    v2: Sequence[Routes],
+    v3: Sequence[Routes],
+    ours: Sequence[Routes],
+    settings: RestSettings,
+    *,
+    always: Sequence[Routes] = (),
+) -> Router:
+    """The router of what is enabled; `always` is not in the lists. Raises StartError for a name that no endpoint has."""
     everything = [named(routes) for routes in (*v2, *v3, *ours)]
     known = [endpoint.name for routes in everything for _, _, endpoint in routes.found]
     allowed = _patterns("rest.api_endpoints_allowlist", settings.api_endpoints_allowlist, known)
     blocked = _patterns("rest.api_endpoints_blocklist", settings.api_endpoints_blocklist, known)
-    served: list[Routes] = []
+    served = [named(routes) for routes in always]
     disabled: list[tuple[str, str]] = []
     is_on = [settings.api_v2_enable] * len(v2) + [settings.api_v3_enable] * len(v3) + [True] * len(ours)
     for routes in itertools.compress(everything, is_on):

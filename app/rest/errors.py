@@ -43,6 +43,7 @@ from broker.errors import (
     UnknownTopicOrPartition,
     UnsupportedVersion,
 )
+from broker.protocol.primitives import EncodeError
 
 __all__ = [
     "BadRequest",
@@ -233,6 +234,8 @@ def translate(error: Exception) -> RestError | None:
         return error
     if isinstance(error, ClusterUnreachable):
         return ClusterAway(str(error))
+    if isinstance(error, EncodeError):  # a number or a text that has no room in Kafka's protocol
+        return BadRequest(f"Bad Request: {error}")
     if isinstance(error, KafkaError):
         fallback = KafkaFailedRetriably if error.retriable else KafkaFailed
         return _BY_KAFKA_ERROR.get(type(error), fallback)(error.message)

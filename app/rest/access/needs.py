@@ -27,6 +27,8 @@ def need_of(method: str, path: str) -> Need | None:
     match parts:
         case []:
             return None
+        case ["openapi.json"] | ["docs", *_] if _reads(method):
+            return None  # says what the proxy can, nothing of what is in the cluster
         case ["topics"] if _reads(method):
             return None  # tells those topics that the user may describe
         case ["topics", topic, *_]:

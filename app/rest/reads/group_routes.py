@@ -17,7 +17,7 @@ from app.http.routing import Routes
 from app.kafka.ports import EARLIEST, LATEST, CommittedOffset, TopicPartition
 from app.rest.access.checks import require
 from app.rest.access.rules import Kind, Operation
-from app.rest.errors import BadRequest, RestError, TopicNotFound, Unprocessable
+from app.rest.errors import BadRequest, PartitionNotFound, RestError, TopicNotFound, Unprocessable
 from app.rest.http import Request, Response
 from app.rest.reads.query import read_cursor, read_query
 from app.rest.reads.records import teller
@@ -73,7 +73,7 @@ async def read_as_group(request: Request, group: str, topic: str) -> Response:
     return Response(200, b'{"records":[' + b",".join(map(tell, found.records)) + b"]," + cursors[1:], JSON)
 
 
-@routes.on("POST", "/offsets")
+@routes.on("POST", "/offsets", body=_CommitRequest)
 async def commit_as_group(request: Request, group: str, topic: str) -> Response:
     """Move the group from `committed` to `next`. 409 when it is elsewhere by now, or has members who read for it."""
     require(request, Operation.CONSUME, Kind.TOPIC, topic)
@@ -83,6 +83,11 @@ async def commit_as_group(request: Request, group: str, topic: str) -> Response:
         raise Unprocessable("committed and next may not be null or empty")
     before, after = read_cursor("committed", wanted.committed), read_cursor("next", wanted.next)
     admin = request.context.admin
+    there = (await admin.metadata()).topics.get(topic)
+    if there is None:  # Kafka would be asked again and again, as a topic that was just made is unknown for a while
+        raise TopicNotFound
+    if not after.keys() <= {one.partition for one in there.partitions}:
+        raise PartitionNotFound
     async with request.context.commits.of(group, topic):
         known = (await admin.group_offsets([group])).get(group, {})
         now = {one.partition: at.offset for one, at in known.items() if one.topic == topic}

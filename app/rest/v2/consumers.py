@@ -95,7 +95,7 @@ _offsets_decoder = msgspec.json.Decoder(_OffsetsRequest | None)
 # --- instances -----------------------------------------------------------------------------------------------------
 
 
-@routes.on("POST", "")
+@routes.on("POST", "", body=_CreateRequest)
 async def create_instance(request: Request, group: str) -> Response:
     body = await request.body()
     wanted = (decode(_create_decoder, body) if body else None) or _CreateRequest()
@@ -114,7 +114,7 @@ async def delete_instance(request: Request, group: str, name: str) -> Response:
 # --- subscription and assignment -----------------------------------------------------------------------------------
 
 
-@routes.on("POST", "/instances/{instance}/subscription")
+@routes.on("POST", "/instances/{instance}/subscription", body=_SubscribeRequest)
 async def subscribe(request: Request, group: str, name: str) -> Response:
     instance = _instance(request, group, name)
     wanted = await _read(request, _subscribe_decoder)
@@ -141,7 +141,7 @@ async def unsubscribe(request: Request, group: str, name: str) -> Response:
     return no_content()
 
 
-@routes.on("POST", "/instances/{instance}/assignments")
+@routes.on("POST", "/instances/{instance}/assignments", body=_PartitionsRequest)
 async def assign(request: Request, group: str, name: str) -> Response:
     instance = _instance(request, group, name)
     partitions = _partitions(await _read(request, _partitions_decoder))
@@ -159,7 +159,7 @@ async def get_assignments(request: Request, group: str, name: str) -> Response:
 # --- positions and offsets -----------------------------------------------------------------------------------------
 
 
-@routes.on("POST", "/instances/{instance}/positions")
+@routes.on("POST", "/instances/{instance}/positions", body=_PositionsRequest)
 async def seek(request: Request, group: str, name: str) -> Response:
     instance = _instance(request, group, name)
     wanted = await _read(request, _positions_decoder)
@@ -174,17 +174,17 @@ async def seek(request: Request, group: str, name: str) -> Response:
     return no_content()
 
 
-@routes.on("POST", "/instances/{instance}/positions/beginning")
+@routes.on("POST", "/instances/{instance}/positions/beginning", body=_PartitionsRequest)
 async def seek_to_beginning(request: Request, group: str, name: str) -> Response:
     return await _seek_all(request, _instance(request, group, name), EARLIEST)
 
 
-@routes.on("POST", "/instances/{instance}/positions/end")
+@routes.on("POST", "/instances/{instance}/positions/end", body=_PartitionsRequest)
 async def seek_to_end(request: Request, group: str, name: str) -> Response:
     return await _seek_all(request, _instance(request, group, name), LATEST)
 
 
-@routes.on("POST", "/instances/{instance}/offsets")
+@routes.on("POST", "/instances/{instance}/offsets", body=_OffsetsRequest)
 async def commit_offsets(request: Request, group: str, name: str) -> Response:
     """Commit; done when answered, `?async=true` or not. A given offset names the last record that was processed."""
     instance = _instance(request, group, name)

@@ -17,7 +17,7 @@ from app.rest.errors import (
 from app.rest.formats import FORMAT_BY_MEDIA_TYPE, NULL, EmbeddedFormat
 from app.rest.http import Request, Response
 from app.rest.idempotency import answered_once
-from app.rest.negotiation import V2_OFFERS, V2_PRODUCE_CONSUMED, parse_content_type
+from app.rest.negotiation import V2_EMBEDDED, V2_OFFERS, V2_PRODUCE_CONSUMED, parse_content_type
 from app.rest.placing import Appended, Placement, partition_count
 from app.rest.v2.metadata import partition_number
 from app.rest.v2.schema_records import NO_SCHEMAS, SchemaIds, SchemaRecord, SchemaRequest, encode_records
@@ -56,12 +56,17 @@ class _JsonRequest(msgspec.Struct):
     records: list[_JsonRecord] | None = None
 
 
+_BODIES = dict.fromkeys(V2_PRODUCE_CONSUMED, SchemaRequest) | {
+    V2_EMBEDDED["binary"]: _BinaryRequest,
+    V2_EMBEDDED["json"]: _JsonRequest,
+}
+
 _binary_decoder = msgspec.json.Decoder(_BinaryRequest | None)
 _json_decoder = msgspec.json.Decoder(_JsonRequest | None)
 _schema_decoder = msgspec.json.Decoder(SchemaRequest | None)
 
 
-@routes.on("POST", "/topics/{topic}")
+@routes.on("POST", "/topics/{topic}", body=_BODIES)
 @answered_once
 async def produce_to_topic(request: Request, topic: str) -> Response:
     """Append records; their own `partition` wins, then the key's, then whichever has its turn."""
@@ -75,7 +80,7 @@ async def produce_to_topic(request: Request, topic: str) -> Response:
     return await _append(request, placement, records, wishes, size_bytes=len(body))
 
 
-@routes.on("POST", "/topics/{topic}/partitions/{partition}")
+@routes.on("POST", "/topics/{topic}/partitions/{partition}", body=_BODIES)
 @answered_once
 async def produce_to_partition(request: Request, topic: str, number: str) -> Response:
     """Append records to one partition; a record's own `partition` still wins."""

@@ -49,7 +49,7 @@ async def find_acls(request: Request, cluster_id: str) -> Response:
     return answer_list(request, "KafkaAcl", f"{cluster.url}/acls" + (f"?{query}" if query else ""), resources)
 
 
-@routes.on("POST", "/acls")
+@routes.on("POST", "/acls", body=_CreateRequest)
 async def create_acl(request: Request, cluster_id: str) -> Response:
     """201 without body; Location is the query that finds it."""
     cluster = await find_cluster(request, cluster_id)
@@ -58,7 +58,7 @@ async def create_acl(request: Request, cluster_id: str) -> Response:
     return _created(_url(cluster, acl))
 
 
-@routes.on("POST", "/acls:batch")
+@routes.on("POST", "/acls:batch", body=_BatchRequest)
 async def create_acls(request: Request, cluster_id: str) -> Response:
     cluster = await find_cluster(request, cluster_id)
     wanted = decode(_batch_decoder, await read_utf8(request) or b"{}").data

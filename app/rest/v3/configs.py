@@ -137,7 +137,7 @@ async def list_configs_of_all_topics(request: Request, cluster_id: str) -> Respo
     return answer_list(request, "KafkaTopicConfig", f"{cluster.url}/topics/-/configs", resources)
 
 
-@routes.on("POST", "/topics/-/configs:alter")
+@routes.on("POST", "/topics/-/configs:alter", body=_AlterTopicsRequest)
 async def alter_configs_of_many_topics(request: Request, cluster_id: str) -> Response:
     """As for one topic, with a `topic_name` in each entry; checked for all topics before anything is changed."""
     cluster = await find_cluster(request, cluster_id)
@@ -168,7 +168,7 @@ async def get_topic_config(request: Request, cluster_id: str, topic: str, name: 
     return await _get(request, await _find_topic(request, cluster_id, topic), name)
 
 
-@routes.on("PUT", "/topics/{topic}/configs/{name}")
+@routes.on("PUT", "/topics/{topic}/configs/{name}", body=_UpdateRequest)
 async def set_topic_config(request: Request, cluster_id: str, topic: str, name: str) -> Response:
     return await _set(request, await _find_topic(request, cluster_id, topic), name)
 
@@ -178,7 +178,7 @@ async def reset_topic_config(request: Request, cluster_id: str, topic: str, name
     return await _reset(request, await _find_topic(request, cluster_id, topic), name)
 
 
-@routes.on("POST", "/topics/{topic}/configs:alter")
+@routes.on("POST", "/topics/{topic}/configs:alter", body=_AlterRequest)
 async def alter_topic_configs(request: Request, cluster_id: str, topic: str) -> Response:
     return await _alter(request, await _find_topic(request, cluster_id, topic))
 
@@ -206,7 +206,7 @@ async def get_broker_config(request: Request, cluster_id: str, broker_id: str, n
     return await _get(request, await _find_broker(request, cluster_id, broker_id), name)
 
 
-@routes.on("PUT", "/brokers/{broker_id}/configs/{name}")
+@routes.on("PUT", "/brokers/{broker_id}/configs/{name}", body=_UpdateRequest)
 async def set_broker_config(request: Request, cluster_id: str, broker_id: str, name: str) -> Response:
     return await _set(request, await _find_broker(request, cluster_id, broker_id), name)
 
@@ -216,7 +216,7 @@ async def reset_broker_config(request: Request, cluster_id: str, broker_id: str,
     return await _reset(request, await _find_broker(request, cluster_id, broker_id), name)
 
 
-@routes.on("POST", "/brokers/{broker_id}/configs:alter")
+@routes.on("POST", "/brokers/{broker_id}/configs:alter", body=_AlterRequest)
 async def alter_broker_configs(request: Request, cluster_id: str, broker_id: str) -> Response:
     return await _alter(request, await _find_broker(request, cluster_id, broker_id))
 
@@ -234,7 +234,7 @@ async def get_cluster_config(request: Request, cluster_id: str, name: str) -> Re
     return await _get(request, await _find_cluster_owner(request, cluster_id), name)
 
 
-@routes.on("PUT", "/broker-configs/{name}")
+@routes.on("PUT", "/broker-configs/{name}", body=_UpdateRequest)
 async def set_cluster_config(request: Request, cluster_id: str, name: str) -> Response:
     return await _set(request, await _find_cluster_owner(request, cluster_id), name)
 
@@ -244,7 +244,7 @@ async def reset_cluster_config(request: Request, cluster_id: str, name: str) -> 
     return await _reset(request, await _find_cluster_owner(request, cluster_id), name)
 
 
-@routes.on("POST", "/broker-configs:alter")
+@routes.on("POST", "/broker-configs:alter", body=_AlterRequest)
 async def alter_cluster_configs(request: Request, cluster_id: str) -> Response:
     return await _alter(request, await _find_cluster_owner(request, cluster_id))
 

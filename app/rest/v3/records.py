@@ -82,6 +82,18 @@ class _BatchRequest(msgspec.Struct):
     entries: list[msgspec.Raw] | None = None
 
 
+class _Entry(_Record, gc=False):
+    """A record of a batch, and the id by which its receipt is told apart."""
+
+    id: str | None = None
+
+
+class _Batch(msgspec.Struct):
+    """What a batch is said to be; it is read entry by entry, so that a broken one does not spoil the others."""
+
+    entries: list[_Entry] | None = None
+
+
 class _DataReceipt(msgspec.Struct, omit_defaults=True):
     type: str
     subject: str | UnsetType = UNSET
@@ -114,7 +126,7 @@ _batch_decoder = msgspec.json.Decoder(_BatchRequest)
 _string_decoder = msgspec.json.Decoder(str)
 
 
-@routes.on("POST", "/records")
+@routes.on("POST", "/records", body=_Record)
 @answered_once
 async def produce_stream(request: Request, cluster_id: str, topic: str) -> RecordStream[_Record]:
     """Any number of records, one JSON object each; a receipt per record while the request goes on."""
@@ -132,7 +144,7 @@ async def produce_stream(request: Request, cluster_id: str, topic: str) -> Recor
     raise InvalidPayload
 
 
-@routes.on("POST", "/records:batch")
+@routes.on("POST", "/records:batch", body=_Batch)
 @answered_once
 async def produce_batch(request: Request, cluster_id: str, topic: str) -> Response:
     """A few records at once, each with an id of the client's by which its receipt is told apart."""

@@ -52,7 +52,7 @@ async def list_topics(request: Request, cluster_id: str) -> Response:
     return answer_list(request, "KafkaTopic", f"{cluster.url}/topics", topics)
 
 
-@routes.on("POST", "")
+@routes.on("POST", "", body=_CreateRequest)
 async def create_topic(request: Request, cluster_id: str) -> Response:
     """201 with the topic's address; 200 when it was only validated."""
     cluster = await find_cluster(request, cluster_id)
@@ -84,7 +84,7 @@ async def get_topic(request: Request, cluster_id: str, name: str) -> Response:
     return answer(request, _describe(cluster, cluster_id, topic, operations.get(name, ())))
 
 
-@routes.on("PATCH", "/{topic}")
+@routes.on("PATCH", "/{topic}", body=_UpdateRequest)
 async def add_partitions(request: Request, cluster_id: str, name: str) -> Response:
     """Raise the number of partitions; fewer or as many as there are is Kafka's error (400 / 40002)."""
     cluster = await find_cluster(request, cluster_id)

@@ -59,3 +59,7 @@ def test_a_repeated_request_is_answered_as_the_first(printed: list[str]) -> None
     again, _ = decoder.raw_decode(printed[4], end)
     assert first == again
     assert first["offsets"][0]["offset"] == 0
+
+
+def test_the_document_names_its_operations(printed: list[str]) -> None:
+    assert {"POST /topics/{topic}", "GET /v3/clusters", "GET /openapi.json"} <= set(printed[-1].splitlines())

@@ -280,6 +280,16 @@ def test_of_two_readers_of_a_group_the_second_to_commit_is_told(proxy: RunningPr
     assert (late.status_code, late.json()["error_code"]) == (409, 409)
 
 
+@pytest.mark.parametrize(("name", "cursor", "code"), [("nobody", "0:1", 40401), (None, "0:1,77:1", 40402)])
+def test_where_nothing_is_nothing_is_committed(
+    proxy: RunningProxy, filled: str, group: str, name: str | None, cursor: str, code: int
+) -> None:
+    body = {"committed": "0:0", "next": cursor}
+    answer = proxy.http.post(group_path(group, name or filled, "offsets"), json=body)
+    assert (answer.status_code, answer.json()["error_code"]) == (404, code)
+    assert proxy.http.get(group_path(group, filled), params={"limit": 1}).json()["committed"].startswith("0:0")
+
+
 def test_a_group_with_members_is_theirs(proxy: RunningProxy, filled: str, group: str) -> None:
     with proxy.consumer(group, format="json") as member:
         member.subscribe(filled)

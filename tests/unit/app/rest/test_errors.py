@@ -3,6 +3,7 @@ import pytest
 from app.kafka.ports import ClusterUnreachable
 from app.rest import errors
 from broker import errors as kafka
+from broker.protocol.primitives import EncodeError
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,7 @@ from broker import errors as kafka
         (kafka.InvalidTimestamp(), 500, 50002),
         (kafka.NotEnoughReplicas(), 500, 50003),
         (ClusterUnreachable("no broker"), 503, 50302),
+        (EncodeError("CreateTopicsRequest v7: 'h' format requires -32768 <= number <= 32767"), 400, 400),
         (errors.Unprocessable("x"), 422, 422),
     ],
 )
