@@ -23,7 +23,7 @@ def build_router(
     *,
     always: Sequence[Routes] = (),
 ) -> Router:
-    """The router of what is enabled; `always` is not in the lists. Raises StartError for a name that no endpoint has."""
+    """The router of what is enabled, and of `always`. Raises StartError for a name that no endpoint has."""
     everything = [named(routes) for routes in (*v2, *v3, *ours)]
     known = [endpoint.name for routes in everything for _, _, endpoint in routes.found]
     allowed = _patterns("rest.api_endpoints_allowlist", settings.api_endpoints_allowlist, known)
