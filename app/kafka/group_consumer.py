@@ -13,7 +13,7 @@ from aiokafka import errors as client_errors
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 
-from app.kafka.connection import ConnectionSettings
+from app.kafka.connection import ClusterConnections, ConnectionSettings
 from app.kafka.ports import (
     ClusterUnreachable,
     CommittedOffset,
@@ -22,6 +22,7 @@ from app.kafka.ports import (
     OffsetReset,
     TopicPartition,
 )
+from app.kafka.sasl import SaslLogin
 from broker.errors import OffsetOutOfRange, RebalanceInProgress, SaslAuthenticationFailed, UnknownServerError, by_code
 
 SESSION_TIMEOUT_MS = 45_000  # Java's default since 3.0
@@ -88,10 +89,20 @@ class AiokafkaGroupConsumer:
                 await client.start()
         except BaseException as error:
             await _close(client)
+            if isinstance(error, client_errors.KafkaConnectionError):
+                await self._raise_refusal()  # aiokafka says of every failure only that it could not connect
             if isinstance(error, Exception):
                 _raise_translated(error)
             raise
         self._client = client
+
+    async def _raise_refusal(self) -> None:
+        """Raises the KafkaError with which the cluster refuses our login, ClusterUnreachable when nobody answers."""
+        connections = ClusterConnections(self._bootstrap_servers, self._settings)
+        try:
+            await connections.to_any()
+        finally:
+            await connections.close()
 
     async def stop(self) -> None:
         client, self._client = self._client, None
@@ -175,6 +186,7 @@ class AiokafkaGroupConsumer:
         return self._client
 
     def _new_client(self) -> aiokafka.AIOKafkaConsumer:
+        login = self._settings.login
         return aiokafka.AIOKafkaConsumer(
             bootstrap_servers=self._bootstrap_servers,
             client_id=self._settings.client_id,
@@ -186,8 +198,9 @@ class AiokafkaGroupConsumer:
             request_timeout_ms=int(self._settings.request_timeout_s * 1000),
             # Java's default first, so that a group may have members of both.
             partition_assignment_strategy=(RangePartitionAssignor, RoundRobinPartitionAssignor),
-            security_protocol="PLAINTEXT" if self._settings.tls is None else "SSL",
+            security_protocol=self._settings.security_protocol,
             ssl_context=self._settings.tls,
+            **({} if login is None else _login_options(login)),
         )
 
 
@@ -210,6 +223,14 @@ async def _close(client: aiokafka.AIOKafkaConsumer) -> None:
             await client.stop()
     except (client_errors.KafkaError, *_AWAY) as error:
         log.warning("consumer closed without leaving its group error=%r", error)
+
+
+def _login_options(login: SaslLogin) -> dict[str, str]:
+    return {
+        "sasl_mechanism": login.mechanism,
+        "sasl_plain_username": login.username,
+        "sasl_plain_password": login.password,
+    }
 
 
 def _theirs(partition: TopicPartition) -> aiokafka.TopicPartition:
