@@ -22,6 +22,7 @@ from app.data_directory import DataDirectory
 from app.db.engine import open_engine, sqlite_url
 from app.db.migrate import upgrade
 from app.db.session import sessions_of
+from app.embedded_listener import own_listener
 from app.errors import StartError
 from app.kafka.admin import KafkaClusterAdmin
 from app.kafka.connection import ClusterUntrusted
@@ -118,12 +119,15 @@ class Runtime:
         await self._closing.aclose()
 
     async def _launch_broker(self) -> None:
+        configs, host, port = broker_configs(self.settings), self.settings.http.host, self.settings.kafka.port
+        own = own_listener(configs, host, port, self._connection.security_protocol)
         self.broker = BrokerProcess(
             data_dir=self.data.kafka,
-            host=self.settings.http.host,
-            port=self.settings.kafka.port,
-            configs=broker_configs(self.settings),
-            is_exposed=not is_loopback(self.settings.http.host),
+            host=host,
+            port=port,
+            configs=configs,
+            is_exposed=self.settings.insecure and (bool(own.listeners) or not is_loopback(host)),
+            own_listener=own,
             on_fatal=self._on_fatal,
             on_launched=functools.partial(note_broker, self.data.path),
         )

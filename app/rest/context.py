@@ -50,8 +50,9 @@ class RestContext:
     others: tuple["RestContext", ...] = ()
     known_id: str | None = None
     """The cluster's id, once it has said it."""
+    is_away: bool = False
+    """Whether it did not answer when it was asked last."""
     _asking: asyncio.Task[ClusterMetadata] | None = None
-    _is_away: bool = False
 
     @property
     def all_clusters(self) -> tuple["RestContext", ...]:
@@ -109,12 +110,12 @@ class RestContext:
         error = asking.exception()
         if error is None:
             self.known_id = asking.result().cluster_id
-        if self.name and (error is not None) != self._is_away:
+        if self.name and (error is not None) != self.is_away:
             if error is None:
                 log.info("cluster is back name=%s cluster_id=%s", self.name, self.known_id)
             else:
                 log.warning("cluster does not answer name=%s error=%s", self.name, error)
-        self._is_away = error is not None
+        self.is_away = error is not None
 
     def stop_looking(self) -> None:
         for one in self.all_clusters:

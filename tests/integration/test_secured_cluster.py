@@ -1,5 +1,6 @@
 """`caudal start` on a cluster that wants a login: our own broker with TLS and SCRAM, and a genuine Apache Kafka."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -9,7 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.conftest import Platform, RealKafka, start_platform, start_real_kafka
+from app.kafka.admin import KafkaClusterAdmin
+from app.kafka.client_properties import read_client_properties
+from broker.errors import SaslAuthenticationFailed
+from tests.conftest import Platform, RealKafka, free_ports, start_platform, start_real_kafka
 from tests.integration.broker.certificates import Authority
 from tests.integration.broker.secured_broker import JAAS, SecuredBroker
 
@@ -40,11 +44,18 @@ def secured(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> I
     broker.close()
 
 
-def properties(folder: Path, authority: Authority, password: str = "bob-secret") -> Path:
+def properties(
+    folder: Path,
+    authority: Authority,
+    *,
+    mechanism: str = "SCRAM-SHA-256",
+    user: str = "bob",
+    password: str = "bob-secret",
+) -> Path:
     path = folder / "client.properties"
     path.write_text(
-        "security.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-256\nssl.truststore.type=PEM\n"
-        f"ssl.truststore.location={authority.certificate}\n{jaas('bob', password)}"
+        f"security.protocol=SASL_SSL\nsasl.mechanism={mechanism}\nssl.truststore.type=PEM\n"
+        f"ssl.truststore.location={authority.certificate}\n{jaas(user, password)}"
     )
     return path
 
@@ -113,6 +124,63 @@ def test_an_untrusted_certificate_is_one_line_at_once(
         *("--set", "kafka.connect_timeout_ms=3600000"),
     )
     assert "its certificate is not trusted" in told
+
+
+def embedded(authority: Authority, listeners: str, protocols: str) -> list[str]:
+    configs = {
+        "listeners": listeners,
+        "listener.security.protocol.map": protocols,
+        "sasl.enabled.mechanisms": "PLAIN",
+        "sasl.jaas.config": JAAS,
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": str(authority.issue("embedded", "/CN=localhost")),
+    }
+    return [word for name, value in configs.items() for word in ("--set", f"broker.{name}={value}")]
+
+
+def test_the_embedded_broker_may_have_secured_listeners(authority: Authority, tmp_path: Path) -> None:
+    outer, inner = free_ports(2)
+    configs = embedded(
+        authority, f"OUTER://127.0.0.1:{outer},INNER://127.0.0.1:{inner}", "OUTER:SASL_SSL,INNER:PLAINTEXT"
+    )
+    platform = start_platform(tmp_path / "data", *configs)
+    try:
+        assert platform.kafka == f"127.0.0.1:{inner}"
+        use_everything(platform)
+        with pytest.raises(SaslAuthenticationFailed):
+            asyncio.run(
+                cluster_id_at(
+                    f"127.0.0.1:{outer}", properties(tmp_path, authority, mechanism="PLAIN", password="wrong")
+                )
+            )
+        known = httpx.get(f"{platform.rest}/v3/clusters").json()["data"][0]["cluster_id"]
+        as_alice = properties(tmp_path, authority, mechanism="PLAIN", user="alice", password="alice-secret")
+        assert asyncio.run(cluster_id_at(f"127.0.0.1:{outer}", as_alice)) == known
+    finally:
+        assert platform.stop() == 0
+
+
+async def cluster_id_at(address: str, config: Path) -> str:
+    admin = KafkaClusterAdmin(address, read_client_properties(config))
+    try:
+        return (await admin.metadata()).cluster_id
+    finally:
+        await admin.close()
+
+
+def test_the_platform_logs_in_to_its_own_broker_where_every_listener_is_secured(
+    authority: Authority, tmp_path: Path
+) -> None:
+    (port,) = free_ports(1)
+    configs = embedded(authority, f"OUTER://127.0.0.1:{port}", "OUTER:SASL_SSL")
+    told = refusal(tmp_path, *configs, "--kafka-port", "0")
+    assert "speaks PLAINTEXT to the embedded broker, and no listener of it does (OUTER is SASL_SSL)" in told
+    as_alice = properties(tmp_path, authority, mechanism="PLAIN", user="alice", password="alice-secret")
+    platform = start_platform(tmp_path / "data", *configs, "--command-config", str(as_alice))
+    try:
+        use_everything(platform)
+    finally:
+        assert platform.stop() == 0
 
 
 @pytest.mark.java

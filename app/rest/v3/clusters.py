@@ -1,9 +1,10 @@
 """`/v3/clusters`: the clusters behind the proxy, the default one first."""
 
 import asyncio
+from collections.abc import Sequence
 
 from app.http.json_body import answer
-from app.rest.context import AWAY
+from app.rest.context import AWAY, RestContext
 from app.rest.errors import NotFound
 from app.rest.http import Request, Response
 from app.rest.v3.resources import (
@@ -16,8 +17,10 @@ from app.rest.v3.resources import (
     v3_routes,
 )
 
-OTHERS_WAIT_S = 1.0
+WAIT_S = 1.0
 """How long the list waits for one of several clusters: one that is away must not hold up the others."""
+WAIT_AGAIN_S = 0.05
+"""And for one that was away when it was asked last; its answer counts for the next list."""
 NO_CONTROLLER = -1
 
 routes = v3_routes("/v3/clusters")
@@ -27,8 +30,7 @@ routes = v3_routes("/v3/clusters")
 async def list_clusters(request: Request) -> Response:
     """One that is away is told as it was known, without a controller; one that never answered cannot be named."""
     clusters = request.context.all_clusters
-    wait_s = OTHERS_WAIT_S if request.context.others else None
-    looks = await asyncio.gather(*(one.look(wait_s) for one in clusters), return_exceptions=True)
+    looks = await asyncio.gather(*(one.look(_wait_s(one, clusters)) for one in clusters), return_exceptions=True)
     controllers: dict[str, int] = {}
     for one, look in zip(clusters, looks, strict=True):
         if not isinstance(look, BaseException):
@@ -50,6 +52,12 @@ async def get_cluster(request: Request, cluster_id: str) -> Response:
     if cluster_id != metadata.cluster_id:
         raise NotFound
     return answer(request, _cluster(request, metadata.cluster_id, metadata.controller_id))
+
+
+def _wait_s(cluster: RestContext, clusters: Sequence[RestContext]) -> float | None:
+    if len(clusters) == 1:
+        return None
+    return WAIT_AGAIN_S if cluster.is_away else WAIT_S
 
 
 def _cluster(request: Request, cluster_id: str, controller_id: int) -> Resource:
