@@ -6,7 +6,7 @@ Offsets are committed only when the owner says so: the owner knows which of the 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import aiokafka
 from aiokafka import errors as client_errors
@@ -22,7 +22,6 @@ from app.kafka.ports import (
     OffsetReset,
     TopicPartition,
 )
-from app.kafka.sasl import SaslLogin
 from broker.errors import OffsetOutOfRange, RebalanceInProgress, SaslAuthenticationFailed, UnknownServerError, by_code
 
 SESSION_TIMEOUT_MS = 45_000  # Java's default since 3.0
@@ -45,6 +44,19 @@ _AWAY = (
     TimeoutError,
     OSError,
 )
+
+
+def security_options(settings: ConnectionSettings) -> dict[str, Any]:
+    """TLS and login as aiokafka's clients take them."""
+    options = {"security_protocol": settings.security_protocol, "ssl_context": settings.tls}
+    if settings.login is None:
+        return options
+    return {
+        **options,
+        "sasl_mechanism": settings.login.mechanism,
+        "sasl_plain_username": settings.login.username,
+        "sasl_plain_password": settings.login.password,
+    }
 
 
 class AiokafkaConsumers:
@@ -186,7 +198,6 @@ class AiokafkaGroupConsumer:
         return self._client
 
     def _new_client(self) -> aiokafka.AIOKafkaConsumer:
-        login = self._settings.login
         return aiokafka.AIOKafkaConsumer(
             bootstrap_servers=self._bootstrap_servers,
             client_id=self._settings.client_id,
@@ -198,9 +209,7 @@ class AiokafkaGroupConsumer:
             request_timeout_ms=int(self._settings.request_timeout_s * 1000),
             # Java's default first, so that a group may have members of both.
             partition_assignment_strategy=(RangePartitionAssignor, RoundRobinPartitionAssignor),
-            security_protocol=self._settings.security_protocol,
-            ssl_context=self._settings.tls,
-            **({} if login is None else _login_options(login)),
+            **security_options(self._settings),
         )
 
 
@@ -223,14 +232,6 @@ async def _close(client: aiokafka.AIOKafkaConsumer) -> None:
             await client.stop()
     except (client_errors.KafkaError, *_AWAY) as error:
         log.warning("consumer closed without leaving its group error=%r", error)
-
-
-def _login_options(login: SaslLogin) -> dict[str, str]:
-    return {
-        "sasl_mechanism": login.mechanism,
-        "sasl_plain_username": login.username,
-        "sasl_plain_password": login.password,
-    }
 
 
 def _theirs(partition: TopicPartition) -> aiokafka.TopicPartition:
