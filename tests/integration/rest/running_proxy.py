@@ -27,6 +27,7 @@ JSON = {"Content-Type": "application/vnd.kafka.json.v2+json", "Accept": "applica
 BINARY = {"Content-Type": "application/vnd.kafka.binary.v2+json", "Accept": "application/vnd.kafka.v2+json"}
 READ_JSON = {"Accept": "application/vnd.kafka.json.v2+json"}
 READ_BINARY = {"Accept": "application/vnd.kafka.binary.v2+json"}
+CONNECTION = ConnectionSettings(request_timeout_s=5.0)
 
 
 @dataclass
@@ -117,11 +118,14 @@ class _BesideRegistry:
 
 @contextmanager
 def running_proxy(
-    bootstrap_servers: str, settings: RestSettings | None = None, *, with_registry: bool = False
+    bootstrap_servers: str,
+    settings: RestSettings | None = None,
+    *,
+    with_registry: bool = False,
+    connection: ConnectionSettings = CONNECTION,
 ) -> Iterator[RunningProxy]:
     @asynccontextmanager
     async def open_proxy(_url: str) -> AsyncIterator[ASGIApp]:
-        connection = ConnectionSettings(request_timeout_s=5.0)
         admin = KafkaClusterAdmin(bootstrap_servers, connection)
         producer = KafkaProducer(bootstrap_servers, connection)
         service = None
