@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.embedded_listener import OF_HOST_AND_PORT, OwnListener
 from app.errors import StartError
 
 log = logging.getLogger("caudal.runtime")
@@ -24,7 +25,7 @@ RESTART_DELAYS_S = (0.0, 0.5, 2.0)
 
 @dataclass(frozen=True, slots=True)
 class BrokerReady:
-    """What the broker says in its ready line; kafka is host:port."""
+    """What the broker says in its ready line; kafka is host:port of the listener that is ours."""
 
     kafka: str
     pid: int
@@ -47,7 +48,9 @@ class BrokerProcess:
         is_exposed: bool,
         on_fatal: Callable[[str], Awaitable[None]],
         on_launched: Callable[[int], None],
+        own_listener: OwnListener = OF_HOST_AND_PORT,
     ) -> None:
+        """host and port count unless own_listener names the listeners."""
         self._data_dir = data_dir
         self._host = host
         self._port = port
@@ -55,6 +58,7 @@ class BrokerProcess:
         self._is_exposed = is_exposed
         self._on_fatal = on_fatal
         self._on_launched = on_launched
+        self._own_listener = own_listener
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
         self._is_stopping = False
@@ -68,7 +72,8 @@ class BrokerProcess:
         `on_launched` is told its process id at once.
         """
         command = [sys.executable, "-m", "broker", "--data-dir", str(self._data_dir), "--outlive-stdin"]
-        command += ["--listener", f"{self._host}:{self._port}"]
+        if not self._own_listener.listeners:
+            command += ["--listener", f"{self._host}:{self._port}"]
         if self._is_exposed:
             command.append("--insecure")
         for name, value in self._configs.items():
@@ -129,7 +134,8 @@ class BrokerProcess:
                 f"the embedded broker cannot start: {answer['error']}. "
                 "Its port is --kafka-port, its configs are --set broker.NAME=VALUE."
             )
-        return BrokerReady(kafka=answer["kafka"], pid=process.pid)
+        addresses = answer["kafka"].split(",")
+        return BrokerReady(kafka=addresses[self._own_listener.number], pid=process.pid)
 
     async def _restart_on_crash(self) -> None:
         loop = asyncio.get_running_loop()

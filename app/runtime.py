@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from app import resources
 from app.broker_process import BrokerProcess
 from app.clock import Clock
+from app.cluster_address import connection_of
 from app.control_center.access import ClusterAccess, ControlCenterSettings
 from app.control_center.app import create_control_center
 from app.damaged_ranges import DamagedRanges
@@ -22,9 +23,10 @@ from app.data_directory import DataDirectory
 from app.db.engine import open_engine, sqlite_url
 from app.db.migrate import upgrade
 from app.db.session import sessions_of
+from app.embedded_listener import own_listener
 from app.errors import StartError
 from app.kafka.admin import KafkaClusterAdmin
-from app.kafka.connection import ConnectionSettings
+from app.kafka.connection import ClusterUntrusted
 from app.kafka.group_consumer import AiokafkaConsumers
 from app.kafka.ports import ClusterUnreachable
 from app.kafka.producer import KafkaProducer
@@ -35,15 +37,16 @@ from app.metrics.sampler import Sampler
 from app.metrics.store import SqlHistoryStore
 from app.registry.settings import RegistrySettings
 from app.rest.access.open_gate import with_gate
-from app.rest.app import create_rest, routes_of
+from app.rest.app import OtherCluster, create_rest, routes_of
 from app.rest.observation.access_log import AccessLog
 from app.rest.observation.observed import Observed
 from app.rest.observation.request_stats import RequestStats
 from app.rest.settings import RESPONSE_GZIP_MIN_BYTES, RestSettings
 from app.schemas.ports import SchemaAccess
-from app.settings import SchemaRegistrySettings, Settings
+from app.settings import ClusterSettings, SchemaRegistrySettings, Settings
 from app.version import VERSION
 from app.web_metrics.sources import Sources
+from broker.errors import KafkaError
 
 if TYPE_CHECKING:
     from app.control_center.schemas.desk import SchemaDesk
@@ -109,6 +112,7 @@ class Runtime:
         # What can be wrong in the settings is told before anything runs.
         routes_of(_rest_settings(self.settings))
         self._open_access_log()
+        self._connection = connection_of(self.settings.kafka, "kafka", self.settings.kafka.request_timeout_ms)
         if self.settings.is_embedded:
             await self._launch_broker()
         # Meanwhile the broker's process starts.
@@ -125,12 +129,15 @@ class Runtime:
         await self._closing.aclose()
 
     async def _launch_broker(self) -> None:
+        configs, host, port = broker_configs(self.settings), self.settings.http.host, self.settings.kafka.port
+        own = own_listener(configs, host, port, self._connection.security_protocol)
         self.broker = BrokerProcess(
             data_dir=self.data.kafka,
-            host=self.settings.http.host,
-            port=self.settings.kafka.port,
-            configs=broker_configs(self.settings),
-            is_exposed=not is_loopback(self.settings.http.host),
+            host=host,
+            port=port,
+            configs=configs,
+            is_exposed=self.settings.insecure and (bool(own.listeners) or not is_loopback(host)),
+            own_listener=own,
             on_fatal=self._on_fatal,
             on_launched=functools.partial(note_broker, self.data.path),
         )
@@ -154,7 +161,7 @@ class Runtime:
 
     async def _open_cluster(self) -> None:
         servers = self.bootstrap_servers
-        connection = ConnectionSettings(request_timeout_s=self.settings.kafka.request_timeout_ms / 1000)
+        connection = self._connection
         try:
             admin = KafkaClusterAdmin(servers, connection)
         except ValueError as error:
@@ -182,7 +189,7 @@ class Runtime:
 
         registry = open_node(
             self.bootstrap_servers,
-            ConnectionSettings(request_timeout_s=self.settings.kafka.request_timeout_ms / 1000),
+            self._connection,
             admin=admin,
             producer=producer,
             settings=_registry_settings(self.settings, self._registry_url),
@@ -196,17 +203,23 @@ class Runtime:
         self.registry = registry
 
     async def _first_contact(self, admin: KafkaClusterAdmin) -> None:
-        """Wait until the cluster answers, as long as kafka.connect_timeout_ms allows."""
+        """Wait until the cluster answers, as long as kafka.connect_timeout_ms allows. Raises StartError."""
         deadline = self.clock.monotonic_ms() + self.settings.kafka.connect_timeout_ms
         while True:
             try:
                 await admin.metadata()
                 return
             except ClusterUnreachable as error:
-                if self.clock.monotonic_ms() > deadline:
+                if self.clock.monotonic_ms() > deadline or isinstance(error, ClusterUntrusted):
                     raise StartError(
                         f"no broker answers at {self.bootstrap_servers} ({error}). "
-                        "Check --bootstrap-servers and that the cluster is up."
+                        "Check --bootstrap-servers, --command-config and that the cluster is up."
+                    ) from error
+            except KafkaError as error:
+                if not error.retriable or self.clock.monotonic_ms() > deadline:
+                    raise StartError(
+                        f"the cluster at {self.bootstrap_servers} refuses: {error.message}. "
+                        "Check --command-config and the settings kafka.sasl_…."
                     ) from error
             await asyncio.sleep(RETRY_S)
 
@@ -215,6 +228,19 @@ class Runtime:
             self._access_log = AccessLog(self.settings.rest.access_log, self.clock)
             self._access_log.start()
             self._closing.push_async_callback(self._access_log.stop)
+
+    def _open_other(self, name: str, settings: ClusterSettings) -> OtherCluster:
+        """A cluster beside the default one. Nobody waits for it: it may be away, now and later. Raises StartError."""
+        section = f"clusters.{name}"
+        connection = connection_of(settings, section, self.settings.kafka.request_timeout_ms)
+        try:
+            admin = KafkaClusterAdmin(settings.bootstrap_servers, connection)
+        except ValueError as error:
+            raise StartError(f"{error}. Check the setting {section}.bootstrap_servers.") from error
+        self._closing.push_async_callback(admin.close)
+        producer = KafkaProducer(settings.bootstrap_servers, connection)
+        self._closing.push_async_callback(producer.close)
+        return OtherCluster(name, admin, producer)
 
     def _mount(self, admin: KafkaClusterAdmin, producer: KafkaProducer, consumers: AiokafkaConsumers) -> None:
         assert self.sampler is not None
@@ -226,6 +252,7 @@ class Runtime:
             settings=_rest_settings(settings),
             clock=self.clock,
             schemas=self._schemas,
+            others=[self._open_other(*one) for one in settings.clusters.items()],
         )
         self._closing.push_async_callback(rest.stop)
         schemas = _desk(self.registry.service) if self.registry is not None else None

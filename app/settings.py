@@ -8,7 +8,7 @@ Keys of the embedded broker keep Kafka's own names, in one flat table: `[broker]
 import difflib
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,9 @@ from app.errors import StartError
 
 ENVIRONMENT_PREFIX = "CAUDAL_"
 FILE_NAME = "caudal.toml"
+TABLES = frozenset({"broker", "clusters"})
+"""Sections whose keys the user names."""
+SECRET = frozenset({"sasl_jaas_config", "ssl_key_password"})
 
 
 class Section(BaseModel):
@@ -42,7 +45,28 @@ class HttpSettings(Section):
     connections_per_address_max: int = Field(0, ge=0, description="Connections of one address; 0 is no limit.")
 
 
-class KafkaSettings(Section):
+class ClusterSettings(Section):
+    """Where a cluster is and what it wants of a client; the long names are a Kafka client's, with underscores."""
+
+    bootstrap_servers: str = Field("", description="host:port,… of an Apache Kafka cluster.")
+    command_config: str = Field(
+        "", description="Properties file of a Kafka client that says how to log in; the settings below win over it."
+    )
+    security_protocol: str = Field("", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL; empty is PLAINTEXT.")
+    sasl_mechanism: str = Field("", description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.")
+    sasl_jaas_config: str = Field(
+        "", repr=False, description='Who logs in: `… required username="…" password="…";`, as Kafka\'s clients have it.'
+    )
+    ssl_truststore_location: str = Field(
+        "", description="PEM file of those who sign the brokers' certificates; empty is the system's own."
+    )
+    ssl_keystore_location: str = Field(
+        "", description="PEM file with private key and certificate chain, where the brokers ask for one."
+    )
+    ssl_key_password: str = Field("", repr=False, description="Password of that private key.")
+
+
+class KafkaSettings(ClusterSettings):
     """The cluster behind everything: embedded, or an Apache Kafka somewhere else."""
 
     bootstrap_servers: str = Field(
@@ -185,6 +209,9 @@ class Settings(Section):
     insecure: bool = Field(False, description="Allow an address that others can reach, without authentication.")
     http: HttpSettings = Field(default_factory=HttpSettings)
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)
+    clusters: dict[str, ClusterSettings] = Field(
+        default_factory=dict, description="Further clusters, by a name of your own; REST v3 serves them all."
+    )
     rest: RestSettings = Field(default_factory=RestSettings)
     schema_registry: SchemaRegistrySettings = Field(default_factory=SchemaRegistrySettings)
     control_center: ControlCenterSettings = Field(default_factory=ControlCenterSettings)
@@ -267,6 +294,8 @@ def _read_environment(environment: Mapping[str, str]) -> dict[str, Any]:
         section, _, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")
         if section == "broker" and key:
             found.setdefault("broker", {})[key.replace("_", ".")] = value
+        elif section == "clusters":
+            _overlay(found, _of_a_cluster(*key.partition("__")[::2], value))
         elif key:
             found.setdefault(section, {})[key] = value
         elif section in Settings.model_fields:
@@ -278,27 +307,37 @@ def _parse_assignment(assignment: str) -> dict[str, Any]:
     name, equals, value = assignment.partition("=")
     section, dot, key = name.strip().partition(".")
     if not equals or not section:
-        raise StartError(f"--set {assignment!r} is not of the form section.key=value, for example rest.port=8082.")
+        raise StartError(f"--set {name.strip()!r} is not of the form section.key=value, for example rest.port=8082.")
+    if section == "clusters" and dot:
+        return _of_a_cluster(*key.partition(".")[::2], value)
     return {section: {key: value}} if dot else {section: value}
 
 
+def _of_a_cluster(name: str, key: str, value: str) -> dict[str, Any]:
+    return {"clusters": {name: {key: value}}}
+
+
 def _explain(error: ValidationError) -> str:
-    """One line for the first thing that is wrong, with the nearest known name for an unknown one."""
+    """One line for the first thing that is wrong, with the nearest known name for an unknown one. Never a secret."""
     first = error.errors()[0]
     path = [str(part) for part in first["loc"]]
     name = ".".join(path)
     if first["type"] == "extra_forbidden":
-        nearest = difflib.get_close_matches(name, list(known_names()), n=1, cutoff=0.5)
+        nearest = difflib.get_close_matches(name, list(known_names(path)), n=1, cutoff=0.5)
         hint = f" Did you mean {nearest[0]}?" if nearest else ""
         return f"unknown setting {name}.{hint}"
+    if path[-1] in SECRET:
+        return f"setting {name} is not usable: {first['msg']}."
     return f"setting {name} = {first['input']!r} is not usable: {first['msg']}."
 
 
-def known_names() -> Iterator[str]:
-    """Every setting as `section.key`, the broker's own configs excepted."""
+def known_names(asked: Sequence[str] = ()) -> Iterator[str]:
+    """Every setting as `section.key`, the broker's own configs excepted; with those of the cluster that is asked."""
+    if len(asked) > 1 and asked[0] == "clusters":
+        yield from (f"clusters.{asked[1]}.{key}" for key in ClusterSettings.model_fields)
     for name, field in Settings.model_fields.items():
         section = field.annotation
         if isinstance(section, type) and issubclass(section, Section):
             yield from (f"{name}.{key}" for key in section.model_fields)
-        elif name != "broker":
+        elif name not in TABLES:
             yield name

@@ -21,6 +21,11 @@ from app.errors import StartError
     help="Do not listen on 8081 (Schema Registry), 8082 (REST Proxy) and 9021 (Control Center).",
 )
 @click.option("--bootstrap-servers", metavar="HOST:PORT,…", help="Attach to this Apache Kafka; no embedded broker.")
+@click.option(
+    "--command-config",
+    metavar="FILE",
+    help="Properties file of a Kafka client: how to log in to that Kafka (TLS, SASL).",
+)
 @click.option("--set", "assignments", multiple=True, metavar="SECTION.KEY=VALUE", help="Any setting. Repeatable.")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings file. [default: ./caudal.toml if it exists]")
 @click.option("--insecure", is_flag=True, help="Allow an address that others can reach, without authentication.")
@@ -32,6 +37,7 @@ def command(
     kafka_port: int | None,
     no_confluent_ports: bool,
     bootstrap_servers: str | None,
+    command_config: str | None,
     assignments: tuple[str, ...],
     config: Path | None,
     insecure: bool,
@@ -42,7 +48,7 @@ def command(
         "data_dir": data_dir,
         "insecure": insecure or None,
         "http": {"host": host, "port": port, "confluent_ports": False if no_confluent_ports else None},
-        "kafka": {"port": kafka_port, "bootstrap_servers": bootstrap_servers},
+        "kafka": {"port": kafka_port, "bootstrap_servers": bootstrap_servers, "command_config": command_config},
     }
     try:
         sys.exit(_start(_only_given(flags), assignments, config, ready_json=ready_json))

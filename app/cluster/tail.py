@@ -44,10 +44,10 @@ class TailReader:
         self._unread_bytes = 0
         self._is_behind = True
         self._news = asyncio.Event()
-        self._error: KafkaError | None = None
+        self._error: Exception | None = None
 
     async def events(self) -> AsyncGenerator[bytes, None]:
-        """Raises the KafkaError that ends the tail."""
+        """Raises the error that ends the tail, nearly always a KafkaError."""
         while True:
             if self._is_behind:
                 async for events in self._catch_up():
@@ -80,7 +80,7 @@ class TailReader:
             self._is_behind = True
         self._news.set()
 
-    def end(self, error: KafkaError) -> None:
+    def end(self, error: Exception) -> None:
         self._error = error
         self._news.set()
 
@@ -181,9 +181,11 @@ class TopicTail:
                 self.positions[partition.partition] = lump.next_offset
                 for reader in self._readers:
                     reader.offer(lump)
-        except KafkaError as error:
+        except Exception as error:
             for reader in self._readers:
                 reader.end(error)
+            if not isinstance(error, KafkaError):
+                raise
         finally:
             await batches.aclose()
 

@@ -5,9 +5,10 @@ import contextlib
 import functools
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 import aiokafka.client
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -84,8 +85,9 @@ async def run(
     bootstrap_servers: str,
     report: Callable[[str], None],
     topics: Sequence[DemoTopic] = TOPICS,
+    security: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    """Stream until cancelled.
+    """Stream until cancelled. security: what aiokafka's clients are told of TLS and login.
 
     Raises TopicGone when a topic of ours disappears (we never bring one back), and ClusterUnreachable when the cluster
     stays away for AWAY_MAX_S; a shorter absence, such as a restart, is sat out.
@@ -98,9 +100,9 @@ async def run(
             tasks.create_task(_watch_topics(admin, topics))
             tasks.create_task(_report(progress, report))
             for topic in topics:
-                tasks.create_task(_produce(bootstrap_servers, topic, progress))
+                tasks.create_task(_produce(bootstrap_servers, security, topic, progress))
             for reader in READERS:
-                tasks.create_task(_read(bootstrap_servers, reader))
+                tasks.create_task(_read(bootstrap_servers, security, reader))
     except BaseExceptionGroup as group:
         for reason in (TopicGone, ClusterUnreachable):
             if found := group.subgroup(reason):
@@ -171,10 +173,10 @@ async def _started(client: _Client) -> AsyncIterator[_Client]:
             await asyncio.wait_for(client.stop(), timeout=STOP_S)
 
 
-async def _produce(bootstrap_servers: str, topic: DemoTopic, progress: Progress) -> None:
+async def _produce(bootstrap_servers: str, security: Mapping[str, Any], topic: DemoTopic, progress: Progress) -> None:
     events = topic.events(Shop())
     owed = 0.0
-    async with _started(AIOKafkaProducer(bootstrap_servers=bootstrap_servers, linger_ms=20)) as producer:
+    async with _started(AIOKafkaProducer(bootstrap_servers=bootstrap_servers, linger_ms=20, **security)) as producer:
         last = time.monotonic()
         while True:
             await asyncio.sleep(TICK_S)
@@ -188,7 +190,7 @@ async def _produce(bootstrap_servers: str, topic: DemoTopic, progress: Progress)
                 owed -= 1
 
 
-async def _read(bootstrap_servers: str, reader: DemoReader) -> None:
+async def _read(bootstrap_servers: str, security: Mapping[str, Any], reader: DemoReader) -> None:
     consumer = AIOKafkaConsumer(
         reader.topic,
         bootstrap_servers=bootstrap_servers,
@@ -196,6 +198,7 @@ async def _read(bootstrap_servers: str, reader: DemoReader) -> None:
         client_id=reader.group_id,
         auto_offset_reset="earliest",
         auto_commit_interval_ms=2000,
+        **security,
     )
     async with _started(consumer):
         started = time.monotonic()

@@ -25,11 +25,15 @@ class WrongClientProperties(ValueError):
 
 def read_client_properties(path: Path) -> ConnectionSettings:
     """The settings of a file. Raises WrongClientProperties."""
+    return connection_settings(read_properties(path))
+
+
+def read_properties(path: Path) -> dict[str, str]:
+    """What a file says, by the settings' names. Raises WrongClientProperties."""
     try:
-        text = path.read_text("utf-8")
+        return parse_properties(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise WrongClientProperties(f"cannot read {path}: {error}") from None
-    return connection_settings(parse_properties(text))
 
 
 def parse_properties(text: str) -> dict[str, str]:

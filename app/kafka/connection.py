@@ -33,6 +33,14 @@ class NodeUnreachable(ClusterUnreachable):
     """One node did not take the connection, broke it, or did not answer in time; others may."""
 
 
+class NodeUntrusted(NodeUnreachable):
+    """A node showed a certificate that is not trusted here; waiting does not mend that."""
+
+
+class ClusterUntrusted(ClusterUnreachable):
+    """Every node that was tried showed a certificate that is not trusted here."""
+
+
 @dataclass(frozen=True, slots=True)
 class ConnectionSettings:
     """How to reach a cluster. tls: None for PLAINTEXT; login: None where nobody has to log in."""
@@ -42,6 +50,12 @@ class ConnectionSettings:
     request_timeout_s: float = 10.0
     tls: ssl.SSLContext | None = None
     login: SaslLogin | None = None
+
+    @property
+    def security_protocol(self) -> str:
+        """Kafka's name for it: PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL."""
+        transport = "PLAINTEXT" if self.tls is None else "SSL"
+        return transport if self.login is None else f"SASL_{transport}"
 
 
 class NodeConnection(asyncio.Protocol):
@@ -161,6 +175,7 @@ class _BackOff(NamedTuple):
     until: float
     wait_s: float
     reason: str
+    failure: type[NodeUnreachable]
 
 
 class ClusterConnections:
@@ -199,13 +214,16 @@ class ClusterConnections:
 
     async def to_any(self, *, lane: str = "") -> NodeConnection:
         """An open connection to whichever node answers. Raises ClusterUnreachable naming all that were tried."""
-        failures: list[str] = []
+        failures: list[NodeUnreachable] = []
         for address in self._candidates():
             try:
                 return await self._connection(address, lane)
             except NodeUnreachable as error:
-                failures.append(str(error))
-        raise ClusterUnreachable("no broker could be reached: " + "; ".join(failures))
+                failures.append(error)
+        is_untrusted = all(isinstance(error, NodeUntrusted) for error in failures)
+        raise (ClusterUntrusted if is_untrusted else ClusterUnreachable)(
+            "no broker could be reached: " + "; ".join(map(str, failures))
+        )
 
     async def request(self, message: Message, *, node_id: int | None = None, version_max: int | None = None) -> Message:
         """One request to one node, or to any. Raises ClusterUnreachable, UnsupportedVersion."""
@@ -240,13 +258,14 @@ class ClusterConnections:
         host, port = address
         back_off = self._back_off.get(address)
         if back_off is not None and time.monotonic() < back_off.until:
-            raise NodeUnreachable(f"{host}:{port}: {back_off.reason}")
+            raise back_off.failure(f"{host}:{port}: {back_off.reason}")
         try:
             connection = await open_connection(address, self.settings)
         except (OSError, TimeoutError, NodeUnreachable) as error:
             wait_s = BACK_OFF_FIRST_S if back_off is None else min(2 * back_off.wait_s, BACK_OFF_MAX_S)
-            self._back_off[address] = _BackOff(time.monotonic() + wait_s, wait_s, _reason(error))
-            raise NodeUnreachable(f"{host}:{port}: {_reason(error)}") from error
+            failure = NodeUntrusted if isinstance(error, ssl.SSLCertVerificationError) else NodeUnreachable
+            self._back_off[address] = _BackOff(time.monotonic() + wait_s, wait_s, _reason(error), failure)
+            raise failure(f"{host}:{port}: {_reason(error)}") from error
         self._back_off.pop(address, None)
         return connection
 
@@ -305,4 +324,6 @@ def _address(server: str) -> Address:
 def _reason(error: BaseException) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({error.verify_message or error})"
     return "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__

@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from typing import cast
 
 from app.kafka.answers import raise_for
-from app.kafka.connection import NodeConnection, NodeUnreachable, open_connection
-from app.kafka.ports import FetchedBatch, TopicPartition
+from app.kafka.connection import NodeConnection, open_connection
+from app.kafka.ports import ClusterUnreachable, FetchedBatch, TopicPartition
 from app.kafka.requests import ClusterRequests
 from broker.errors import KafkaError, LeaderNotAvailable, OffsetOutOfRange, UnknownTopicOrPartition
 from broker.protocol.messages.fetch import FetchPartition, FetchRequest, FetchResponse, FetchTopic
@@ -22,7 +22,7 @@ UNREAD_MAX = 8
 RETRY_S = 0.25
 FETCH_VERSION_BY_NAME_MAX = 12
 
-_AWAY = (NodeUnreachable, OSError, TimeoutError)
+_AWAY = (ClusterUnreachable, OSError, TimeoutError)
 
 LogStarts = Callable[[Sequence[TopicPartition]], Awaitable[Mapping[TopicPartition, int]]]
 
@@ -46,23 +46,30 @@ class Follower:
         self._offsets = dict(offsets)
         self._read_committed = read_committed
         self._log_starts = log_starts
-        self._found: asyncio.Queue[tuple[TopicPartition, FetchedBatch] | KafkaError] = asyncio.Queue(UNREAD_MAX)
+        self._found: asyncio.Queue[tuple[TopicPartition, FetchedBatch] | Exception] = asyncio.Queue(UNREAD_MAX)
 
     async def batches(self) -> AsyncGenerator[tuple[TopicPartition, FetchedBatch], None]:
         """What is appended, partition by partition, for as long as the caller listens.
 
         A cluster that is away is waited for. Raises the KafkaError that no waiting mends: no such topic, not allowed.
         """
-        reading = asyncio.create_task(self._read())
+        reading = asyncio.create_task(self._read_or_tell())
         try:
             while True:
                 found = await self._found.get()
-                if isinstance(found, KafkaError):
+                if isinstance(found, Exception):
                     raise found
                 yield found
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
+
+    async def _read_or_tell(self) -> None:
+        """Nothing may end the reading unseen: the listener would wait for ever."""
+        try:
+            await self._read()
+        except Exception as error:
+            await self._found.put(error)
 
     async def _read(self) -> None:
         while True:

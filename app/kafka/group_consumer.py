@@ -6,14 +6,14 @@ Offsets are committed only when the owner says so: the owner knows which of the 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import aiokafka
 from aiokafka import errors as client_errors
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 
-from app.kafka.connection import ConnectionSettings
+from app.kafka.connection import ClusterConnections, ConnectionSettings
 from app.kafka.ports import (
     ClusterUnreachable,
     CommittedOffset,
@@ -44,6 +44,19 @@ _AWAY = (
     TimeoutError,
     OSError,
 )
+
+
+def security_options(settings: ConnectionSettings) -> dict[str, Any]:
+    """TLS and login as aiokafka's clients take them."""
+    options = {"security_protocol": settings.security_protocol, "ssl_context": settings.tls}
+    if settings.login is None:
+        return options
+    return {
+        **options,
+        "sasl_mechanism": settings.login.mechanism,
+        "sasl_plain_username": settings.login.username,
+        "sasl_plain_password": settings.login.password,
+    }
 
 
 class AiokafkaConsumers:
@@ -88,10 +101,20 @@ class AiokafkaGroupConsumer:
                 await client.start()
         except BaseException as error:
             await _close(client)
+            if isinstance(error, client_errors.KafkaConnectionError):
+                await self._raise_refusal()  # aiokafka says of every failure only that it could not connect
             if isinstance(error, Exception):
                 _raise_translated(error)
             raise
         self._client = client
+
+    async def _raise_refusal(self) -> None:
+        """Raises the KafkaError with which the cluster refuses our login, ClusterUnreachable when nobody answers."""
+        connections = ClusterConnections(self._bootstrap_servers, self._settings)
+        try:
+            await connections.to_any()
+        finally:
+            await connections.close()
 
     async def stop(self) -> None:
         client, self._client = self._client, None
@@ -186,8 +209,7 @@ class AiokafkaGroupConsumer:
             request_timeout_ms=int(self._settings.request_timeout_s * 1000),
             # Java's default first, so that a group may have members of both.
             partition_assignment_strategy=(RangePartitionAssignor, RoundRobinPartitionAssignor),
-            security_protocol="PLAINTEXT" if self._settings.tls is None else "SSL",
-            ssl_context=self._settings.tls,
+            **security_options(self._settings),
         )
 
 

@@ -5,6 +5,8 @@ whatever it raises becomes `{"error_code", "message"}` here and nowhere else.
 """
 
 import logging
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from starlette.types import Receive, Scope, Send
 
@@ -65,6 +67,14 @@ DOCUMENTATION = Documentation(V2_ROUTES, V3_ROUTES, OUR_ROUTES)
 _METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
+class OtherCluster(NamedTuple):
+    """A cluster beside the default one; name is what the settings call it."""
+
+    name: str
+    admin: ClusterAdmin
+    producer: Producer
+
+
 def create_rest(
     *,
     admin: ClusterAdmin,
@@ -73,22 +83,40 @@ def create_rest(
     clock: Clock,
     settings: RestSettings | None = None,
     schemas: SchemaAccess | None = None,
+    others: Sequence[OtherCluster] = (),
 ) -> "RestProxy":
-    """The proxy; `stop` is its owner's to call. Without schemas, formats that need a registry answer 408 / 40801."""
+    """The proxy; `stop` is its owner's to call. Without schemas, formats that need a registry answer 408 / 40801.
+
+    others: clusters that v3 serves beside the one of admin; the schemas are those of all.
+    """
     settings = settings or RestSettings()
     instances = ConsumerInstances(consumers, admin=admin, settings=settings, clock=clock)
-    return RestProxy(
+    keyed_answers = KeyedAnswers(settings, clock)
+    default = RestContext(
+        admin=admin,
+        producer=producer,
+        consumers=instances,
+        settings=settings,
+        clock=clock,
+        tails=TopicTails(admin),
+        keyed_answers=keyed_answers,
+        schemas=schemas,
+    )
+    default.others = tuple(
         RestContext(
-            admin=admin,
-            producer=producer,
+            admin=one.admin,
+            producer=one.producer,
             consumers=instances,
             settings=settings,
             clock=clock,
-            tails=TopicTails(admin),
-            keyed_answers=KeyedAnswers(settings, clock),
+            tails=TopicTails(one.admin),
+            keyed_answers=keyed_answers,
             schemas=schemas,
+            name=one.name,
         )
+        for one in others
     )
+    return RestProxy(default)
 
 
 def routes_of(settings: RestSettings) -> Router:
@@ -105,6 +133,7 @@ class RestProxy:
 
     async def stop(self) -> None:
         """Close all consumer instances; requests that come later find none."""
+        self.context.stop_looking()
         await self.context.consumers.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -30,7 +30,7 @@ def _singles(sources: Sources) -> Iterator[str]:
     yield _single("caudal_rest_requests_in_flight", sources.stats.in_flight)
     yield _single("caudal_rest_consumer_instances", len(consumers))
     yield _single("caudal_rest_live_tails", context.tails.reader_count)
-    yield _single("caudal_rest_produce_streams", context.produce_streams)
+    yield _single("caudal_rest_produce_streams", sum(one.produce_streams for one in context.all_clusters))
     yield _single("caudal_rest_consumed_records_total", consumers.delivered.records)
     yield _single("caudal_rest_consumed_bytes_total", consumers.delivered.bytes)
     yield _single("caudal_web_produced_records_total", producer.records_appended)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.settings import Section, Settings
+from app.settings import ClusterSettings, Section, Settings
 from broker.dispatch import served_apis
 from tests.docs import protocol_page
 
@@ -18,6 +18,9 @@ def setting_rows() -> Iterator[str]:
         if isinstance(section, type) and issubclass(section, Section):
             for key, inner in section.model_fields.items():
                 yield _row(f"{name}.{key}", inner.default, inner.description)
+        elif name == "clusters":
+            for key, inner in ClusterSettings.model_fields.items():
+                yield _row(f"{name}.NAME.{key}", inner.default, inner.description)
         elif name != "broker":
             yield _row(name, field.default, field.description)
 

@@ -46,8 +46,8 @@ def place_of_cluster(request: Request, cluster_id: str) -> Place:
 
 
 async def find_cluster(request: Request, cluster_id: str) -> Place:
-    """Raises NotFound unless cluster_id is our cluster's."""
-    await request.context.check_cluster(cluster_id)
+    """Turn the request to the cluster of that id, for all that its endpoint asks after this. Raises NotFound."""
+    request.context = await request.context.at_cluster(cluster_id)
     return place_of_cluster(request, cluster_id)
 
 

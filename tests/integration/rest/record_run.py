@@ -82,8 +82,8 @@ def read_values(bootstrap_servers: str, topic: str, partitions: int) -> dict[tup
         }
         consumer.assign([TopicPartition(topic, one, 0) for one in range(partitions)])
         values: dict[tuple[int, int], int] = {}
-        while len(values) < sum(ends.values()):
-            messages = consumer.consume(1_000, timeout=30)
+        while left := sum(ends.values()) - len(values):
+            messages = consumer.consume(min(left, 1_000), timeout=30)  # it waits until so many are there
             assert messages, f"{len(values)} of {sum(ends.values())} records came"
             for message in messages:
                 assert message.error() is None, message.error()

@@ -27,6 +27,7 @@ JSON = {"Content-Type": "application/vnd.kafka.json.v2+json", "Accept": "applica
 BINARY = {"Content-Type": "application/vnd.kafka.binary.v2+json", "Accept": "application/vnd.kafka.v2+json"}
 READ_JSON = {"Accept": "application/vnd.kafka.json.v2+json"}
 READ_BINARY = {"Accept": "application/vnd.kafka.binary.v2+json"}
+CONNECTION = ConnectionSettings(request_timeout_s=5.0)
 
 
 @dataclass
@@ -121,13 +122,12 @@ def running_proxy(
     settings: RestSettings | None = None,
     *,
     with_registry: bool = False,
-    connection: ConnectionSettings | None = None,
+    connection: ConnectionSettings = CONNECTION,
 ) -> Iterator[RunningProxy]:
     @asynccontextmanager
     async def open_proxy(_url: str) -> AsyncIterator[ASGIApp]:
-        client = connection or ConnectionSettings(request_timeout_s=5.0)
-        admin = KafkaClusterAdmin(bootstrap_servers, client)
-        producer = KafkaProducer(bootstrap_servers, client)
+        admin = KafkaClusterAdmin(bootstrap_servers, connection)
+        producer = KafkaProducer(bootstrap_servers, connection)
         service = None
         if with_registry:
             own_topic = RegistrySettings(kafkastore_topic=f"_schemas-{uuid.uuid4().hex[:12]}")
@@ -136,7 +136,7 @@ def running_proxy(
         proxy = create_rest(
             admin=admin,
             producer=producer,
-            consumers=AiokafkaConsumers([bootstrap_servers], client),
+            consumers=AiokafkaConsumers([bootstrap_servers], connection),
             clock=Clock(),
             settings=settings or RestSettings(consumer_request_timeout_ms=10_000),
             schemas=None if service is None else schema_access(service),
