@@ -28,6 +28,8 @@ from app.rest.http import Request, Response
 from app.rest.negotiation import RECORDS_OFFERS, V2_CONSUMED, V2_OFFERS
 
 FETCH_MIN_BYTES_MAX = 10_000_000
+OFFSET_MAX = (1 << 63) - 2  # the one behind it is what is committed
+METADATA_BYTES_MAX = (1 << 15) - 1  # a string of Kafka's protocol
 REQUEST_TIMEOUT_MS_MAX = 600_000  # nobody holds a connection for longer on purpose
 
 routes = Routes(consumes=V2_CONSUMED, offers=V2_OFFERS, prefix="/consumers/{group}")
@@ -193,7 +195,7 @@ async def commit_offsets(request: Request, group: str, name: str) -> Response:
     if wanted is None or wanted.offsets is None:
         await instance.commit()
     else:
-        offsets = {one.key: CommittedOffset(_offset(one) + 1, metadata=one.metadata or "") for one in wanted.offsets}
+        offsets = {one.key: CommittedOffset(_offset(one) + 1, metadata=_metadata(one)) for one in wanted.offsets}
         require(request, Operation.CONSUME, Kind.TOPIC, *(partition.topic for partition in offsets))
         await instance.commit(offsets)
     return answer(request, [])
@@ -340,7 +342,16 @@ def _partitions_of_query(pairs: list[tuple[str, str]]) -> list[TopicPartition]:
 def _offset(one: _Offset) -> int:
     if one.offset is None or one.offset < 0:
         raise Unprocessable("offset must be a number greater than or equal to 0")
+    if one.offset > OFFSET_MAX:
+        raise BadRequest(f"offset must be at most {OFFSET_MAX}")
     return one.offset
+
+
+def _metadata(one: _Offset) -> str:
+    metadata = one.metadata or ""
+    if len(metadata.encode()) > METADATA_BYTES_MAX:
+        raise BadRequest(f"metadata must be at most {METADATA_BYTES_MAX} bytes long")
+    return metadata
 
 
 def _time_ms(one: _Time) -> int:

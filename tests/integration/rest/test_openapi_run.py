@@ -156,3 +156,13 @@ def test_names_that_nobody_knows_are_answered_as_the_document_says(
     found = run(proxy, with_names(document, cluster_id=[proxy.cluster_url().rpartition("/")[2]]))
     assert found.failures == []
     assert sorted(found.statuses) == sorted(BY_ROUTE)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"offset": 1 << 70}, {"offset": (1 << 63) - 1}, {"offset": 1, "metadata": "m" * 40_000}]
+)
+def test_an_offset_without_room_in_the_protocol_is_refused(proxy: RunningProxy, wrong: dict[str, object]) -> None:
+    body = {"offsets": [{"topic": "t", "partition": 0, **wrong}]}
+    with proxy.consumer("wrong", name="c1") as consumer:
+        answer = consumer.post("offsets", body)
+    assert (answer.status_code, answer.json()["error_code"]) == (400, 400)
