@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from tests.conformance.builds import HERE, JAVA, java_3_libraries, java_classes, kit_libraries
+from tests.conformance.exemptions import OURS_ALONE
 
 TOOL_SECONDS_MAX = 120
 TOOLS = {
@@ -140,7 +141,8 @@ _FIGURES = (
 def common(printed: str, address: str) -> list[str]:
     """The lines in a form that two brokers have in common: no ports, no times, no ids that are drawn, no columns.
 
-    Nor the places in a Java stack trace: they change when the JVM finds a method worth compiling.
+    Nor the places in a Java stack trace: they change when the JVM finds a method worth compiling. Nor the topic configs
+    that only we have (docs/differences.md).
     """
     printed = printed.replace(address, "<address>").replace(address.rpartition(":")[2], "<port>")
     for pattern, name in _ALIKE:
@@ -149,7 +151,11 @@ def common(printed: str, address: str) -> list[str]:
         for pattern, name in _FIGURES:
             printed = pattern.sub(name, printed)
     lines = (" ".join(line.split()) for line in printed.splitlines())
-    return sorted(_in_order(line) for line in lines if line and not _TRACE.match(line))
+    return sorted(
+        _in_order(line)
+        for line in lines
+        if line and not _TRACE.match(line) and line.partition("=")[0] not in OURS_ALONE
+    )
 
 
 def _in_order(line: str) -> str:

@@ -35,6 +35,10 @@ def test_each_setting_of_the_proxy_can_be_set() -> None:
         "consumer_instance_timeout_ms": 10,
         "consumer_request_timeout_ms": 11,
         "consumer_request_max_bytes": 12,
+        "api_v2_enable": False,
+        "api_v3_enable": False,
+        "api_endpoints_allowlist": "api.v3.topics.*",
+        "api_endpoints_blocklist": "api.v3.topics.create",
     }
     settings, default = _rest_settings(load({"rest": given}, environment={})), rest.RestSettings()
     same = {one.name for one in fields(settings) if getattr(settings, one.name) == getattr(default, one.name)}

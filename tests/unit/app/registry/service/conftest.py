@@ -100,7 +100,7 @@ def record(name: str = "R", **fields: object) -> dict[str, object]:
 
 @pytest.fixture
 def settings() -> RegistrySettings:
-    return RegistrySettings(kafkastore_timeout_ms=500, request_max_bytes=2_000_000)
+    return RegistrySettings(kafkastore_timeout_ms=10_000, request_max_bytes=2_000_000)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Configs, modes, contexts, aliases."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -269,7 +270,8 @@ async def test_a_cluster_that_was_never_there(cluster: WaitingCluster, settings:
     import httpx
 
     cluster.away = True
-    service: RegistryService = create_service(admin=cluster, producer=cluster, settings=settings)
+    impatient = replace(settings, kafkastore_timeout_ms=200)
+    service: RegistryService = create_service(admin=cluster, producer=cluster, settings=impatient)
     await service.start()
     transport = httpx.ASGITransport(app=create_registry(service))
     async with httpx.AsyncClient(transport=transport, base_url="http://r") as http:
