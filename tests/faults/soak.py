@@ -41,6 +41,7 @@ PARTS: Final = {
     "transaction-crash": Part("tests/faults/test_transaction_crash.py", is_seeded=False),
     "power-loss": Part("tests/faults/test_power_loss.py"),
     "damaged-state": Part("tests/faults/test_damaged_state.py"),
+    "damage-on-pages": Part("tests/faults/test_damage_on_the_pages.py", is_seeded=False),
     "read-check": Part("tests/unit/broker/log/test_read_check.py", is_seeded=False),
     "disk-full": Part("tests/faults/test_disk_full.py", is_seeded=False),
     "failing-disk": Part("tests/faults/test_failing_disk.py", is_seeded=False),
