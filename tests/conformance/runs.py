@@ -34,13 +34,20 @@ class Run:
         return str(self.document.get("version", ""))
 
 
-def run_all(clients: Iterable[Client], targets: Iterable[Target], folder: Path) -> dict[tuple[str, str], Run]:
-    """The run of each (client's name, target's name)."""
+def run_all(
+    clients: Iterable[Client], targets: Iterable[Target], folder: Path, *, attempt: int = 1
+) -> dict[tuple[str, str], Run]:
+    """The run of each (client's name, target's name). Each attempt has topics and groups of its own."""
     commands = {client.name: client.command() for client in clients}
     pairs = [(name, target) for name in commands for target in targets]
     with ThreadPoolExecutor(SCRIPTS_AT_A_TIME) as pool:
-        runs = pool.map(lambda pair: _run(pair[0], commands[pair[0]], pair[1], folder), pairs)
+        runs = pool.map(lambda pair: _run(_prefix(pair[0], attempt), commands[pair[0]], pair[1], folder), pairs)
         return {(name, target.name): run for (name, target), run in zip(pairs, runs, strict=True)}
+
+
+def _prefix(name: str, attempt: int) -> str:
+    """What the names of everything that a script makes begin with."""
+    return name if attempt == 1 else f"{name}.{attempt}"
 
 
 def _run(name: str, command: list[str], target: Target, folder: Path) -> Run:

@@ -39,10 +39,10 @@ def runs(java_tools: object, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with contextlib.ExitStack() as stack:
         targets = [stack.enter_context(start(folder / start.__name__, authority)) for start in BROKERS]
         runs = run_all(able, targets, folder)
-        for _ in range(REPEATS_MAX):
+        for repeat in range(REPEATS_MAX):
             if again := {client: wrong for client in able if (wrong := unexpected(runs, client))}:
                 begun_anew.extend(line for wrong in again.values() for line in wrong)
-                runs |= run_all(again, targets, folder)
+                runs |= run_all(again, targets, folder, attempt=2 + repeat)
         yield runs
 
 
