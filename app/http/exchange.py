@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
 
+from app.http.cycle import WHOLE_BODY
 from app.http.errors import BadRequest, PayloadTooLarge, RequestTimeout, UnsupportedMediaType
 
 GZIP_WINDOW_BITS = 31  # zlib's way to say gzip, header and trailer included
@@ -99,17 +100,17 @@ class Request(Generic[C]):
         bytes_max = self.context.settings.request_max_bytes
         if int(self.headers.get(b"content-length", b"0")) > bytes_max:
             raise _too_large(bytes_max)
+        if b"content-encoding" not in self.headers:
+            take_whole = self.scope.get(WHOLE_BODY)
+            whole: bytes | None = take_whole() if take_whole is not None else None
+            if whole is not None:
+                if len(whole) > bytes_max:
+                    raise _too_large(bytes_max)
+                return whole
         loop = asyncio.get_running_loop()
+        parts, size = [], 0
         try:
             async with asyncio.timeout(BODY_IDLE_SECONDS) as idle:
-                if b"content-encoding" not in self.headers:
-                    message = await self._receive()
-                    if message["type"] == "http.request" and not message.get("more_body"):
-                        return _bounded(message.get("body", b""), bytes_max)
-                    first = _body_of(message)
-                else:
-                    first = b""
-                parts, size = [first], len(first)
                 async for chunk in self.chunks():
                     idle.reschedule(loop.time() + BODY_IDLE_SECONDS)
                     size += len(chunk)
@@ -182,12 +183,6 @@ def _body_of(message: Mapping[str, Any]) -> bytes:
     if message["type"] != "http.request":
         raise ClientDisconnected
     body: bytes = message.get("body", b"")
-    return body
-
-
-def _bounded(body: bytes, bytes_max: int) -> bytes:
-    if len(body) > bytes_max:
-        raise _too_large(bytes_max)
     return body
 
 

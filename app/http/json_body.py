@@ -11,8 +11,6 @@ from app.http.media_types import JSON, parse_content_type
 
 T = TypeVar("T")
 
-_WHITESPACE = (b" ", b"\n", b"\t", b"\r")
-
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     """The body as the decoder's type. Raises MalformedJson, and BadRequest for values of the wrong kind."""
@@ -34,7 +32,7 @@ def compact(body: bytes) -> bytes:
     try:
         if not body.isascii():
             body.decode()
-        if any(blank in body for blank in _WHITESPACE):
+        if b" " in body or b"\n" in body or b"\t" in body or b"\r" in body:
             body = msgspec.json.format(body, indent=-1)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedJson(f"Malformed JSON: {error}") from error

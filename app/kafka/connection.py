@@ -69,6 +69,7 @@ class NodeConnection(asyncio.Protocol):
         self._waiting: dict[int, asyncio.Future[bytes]] = {}
         self._correlation_ids = itertools.count(1)
         self._versions: dict[int, range] = {}
+        self._loop = asyncio.get_running_loop()  # asked once: it costs a system call each time (getpid)
 
     @property
     def is_open(self) -> bool:
@@ -112,20 +113,23 @@ class NodeConnection(asyncio.Protocol):
             raise NodeUnreachable(f"the connection to {self.address[0]}:{self.address[1]} is closed")
         correlation_id = next(self._correlation_ids) & 0x7FFFFFFF
         frame = request_frame(message.API_KEY, version, correlation_id, self._settings.client_id, message)
-        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        loop = self._loop
+        answer: asyncio.Future[bytes] = loop.create_future()
         self._waiting[correlation_id] = answer
         self._transport.write(frame)
+        timer = loop.call_later(timeout_s, self._is_late, answer, type(message).__name__, timeout_s)
         try:
-            async with asyncio.timeout(timeout_s):
-                return await answer
-        except TimeoutError:
-            # Answers come in order: behind one that does not come nothing else will, so the connection is spent.
-            self.close(f"no answer within {timeout_s:g} s")
-            raise NodeUnreachable(
-                f"{self.address[0]}:{self.address[1]} did not answer {type(message).__name__} within {timeout_s:g} s"
-            ) from None
+            return await answer
         finally:
+            timer.cancel()
             self._waiting.pop(correlation_id, None)
+
+    def _is_late(self, answer: asyncio.Future[bytes], request_name: str, timeout_s: float) -> None:
+        """Answers come in order: behind one that does not come nothing else will, so the connection is spent."""
+        if not answer.done():
+            where = f"{self.address[0]}:{self.address[1]}"
+            answer.set_exception(NodeUnreachable(f"{where} did not answer {request_name} within {timeout_s:g} s"))
+        self.close(f"no answer within {timeout_s:g} s")
 
     def close(self, reason: str = "closed") -> None:
         if self._transport is not None:

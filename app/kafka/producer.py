@@ -188,6 +188,7 @@ class KafkaProducer:
         self._sending: set[asyncio.Task[None]] = set()
         self._waiting_bytes = 0
         self._is_closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.records_appended = 0
         self.bytes_appended = 0
         """Since the start, by batches that the cluster has acknowledged."""
@@ -208,7 +209,9 @@ class KafkaProducer:
         return len((await self._refresh(topic, may_create=True)).partitions)
 
     def append(self, topic: str, partition: int, records: Sequence[RecordToSend]) -> asyncio.Future[Sequence[int]]:
-        future: asyncio.Future[Sequence[int]] = asyncio.get_running_loop().create_future()
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()  # asked once: it costs a system call each time (getpid)
+        future: asyncio.Future[Sequence[int]] = self._loop.create_future()
         if self._is_closed or self._waiting_bytes > self._settings.buffer_bytes_max:
             why = "the producer is closed" if self._is_closed else f"{self._waiting_bytes} bytes wait to be sent"
             future.set_exception(ClusterUnreachable(f"records of topic '{topic}' not taken: {why}"))
@@ -224,7 +227,7 @@ class KafkaProducer:
         self._enqueue(queue_of, _Append(len(records), future), records, deadline)
         if not queue_of.is_sending:
             queue_of.is_sending = True
-            task = asyncio.create_task(self._send_all(queue_of))
+            task = self._loop.create_task(self._send_all(queue_of))
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
         return future

@@ -19,6 +19,7 @@ from app.clock import Clock
 from app.control_center.access import ClusterAccess, ControlCenterSettings
 from app.control_center.app import create_control_center
 from app.control_center.schemas.desk import SchemaDesk
+from app.http.connection import ConnectionLimits, protocol_class
 from app.metrics.sampler import Cadence, Sampler
 from app.registry.service import RegistryService, create_service
 from tests.memory_cluster import MemoryCluster
@@ -89,7 +90,8 @@ def served(cluster: MemoryCluster, clock: Clock, registry: RegistryService | Non
     settings = ControlCenterSettings(version="0.1.0", templates=ROOT / "templates", static=ROOT / "static")
     access = ClusterAccess("prod", sampler, cluster, cluster, schemas=SchemaDesk(registry) if registry else None)
     app = create_control_center(settings, [access], clock)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
+    http = protocol_class(ConnectionLimits())
+    server = uvicorn.Server(uvicorn.Config(app, http=http, port=0, log_level="error", lifespan="off"))
     loop = asyncio.new_event_loop()
     started = threading.Event()
 

@@ -1,4 +1,4 @@
-"""An ASGI application behind uvicorn in a thread of this process."""
+"""An ASGI application behind our HTTP connections in a thread of this process."""
 
 import asyncio
 import socket
@@ -8,6 +8,8 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 
 import uvicorn
 from starlette.types import ASGIApp
+
+from app.http.connection import ConnectionLimits, protocol_class
 
 
 @contextmanager
@@ -24,7 +26,13 @@ def running_app(open_app: Callable[[str], AbstractAsyncContextManager[ASGIApp]])
 
     async def serve() -> None:
         async with open_app(url) as application:
-            config = uvicorn.Config(application, lifespan="off", log_level="warning", access_log=False)
+            config = uvicorn.Config(
+                application,
+                http=protocol_class(ConnectionLimits()),
+                lifespan="off",
+                log_level="warning",
+                access_log=False,
+            )
             server.append(uvicorn.Server(config))
             serving = asyncio.create_task(server[0].serve(sockets=[bound]))
             while not server[0].started and not serving.done():
