@@ -136,7 +136,7 @@ def running_proxy(
         proxy = create_rest(
             admin=admin,
             producer=producer,
-            consumers=AiokafkaConsumers([bootstrap_servers], connection),
+            consumers=AiokafkaConsumers(bootstrap_servers.split(","), connection),
             clock=Clock(),
             settings=settings or RestSettings(consumer_request_timeout_ms=10_000),
             schemas=None if service is None else schema_access(service),
