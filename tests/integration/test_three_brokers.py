@@ -1,10 +1,12 @@
 """The REST Proxy, over HTTPS and with users, on an Apache Kafka of three brokers of which one, or all, are killed."""
 
+import base64
 import contextlib
 import ssl
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import httpx
@@ -15,7 +17,8 @@ from tests.conftest import Platform, RealKafka, start_platform, wait_until
 from tests.integration.broker.certificates import Authority
 from tests.integration.rest.produce_run import ProduceRun
 from tests.integration.rest.readers import CursorReader, GroupReader, InstanceReader, Reader, TailReader
-from tests.integration.rest.record_run import read_values
+from tests.integration.rest.record_run import RecordRun, read_values
+from tests.integration.rest.running_proxy import JSON
 
 pytestmark = pytest.mark.java
 USER = ("root", "correct horse battery")
@@ -78,6 +81,46 @@ def readers_of(facing: Facing, topic: str) -> list[Reader]:
     ]
 
 
+def asked_while_away(facing: Facing, cluster_url: str, topic: str) -> dict[str, tuple[int, int, float]]:
+    """One request of each kind, all at once: status, `error_code` and seconds of each."""
+    record = {"value": {"type": "JSON", "data": 1}}
+    requests: dict[str, tuple[str, str, dict[str, object]]] = {
+        "v2 topics": ("GET", "/topics", {}),
+        "v2 topic": ("GET", f"/topics/{topic}", {}),
+        "v2 offsets": ("GET", f"/topics/{topic}/partitions/0/offsets", {}),
+        "v2 produce": ("POST", f"/topics/{topic}", {"json": {"records": [{"value": 1}]}, "headers": JSON}),
+        "v3 clusters": ("GET", "/v3/clusters", {}),
+        "v3 topics": ("GET", f"{cluster_url}/topics", {}),
+        "v3 configs": ("GET", f"{cluster_url}/topics/{topic}/configs", {}),
+        "v3 groups": ("GET", f"{cluster_url}/consumer-groups", {}),
+        "v3 lags": ("GET", f"{cluster_url}/consumer-groups/{topic}-instance/lags", {}),
+        "v3 create": ("POST", f"{cluster_url}/topics", {"json": {"topic_name": "never"}}),
+        "records": ("GET", f"/caudal/v1/topics/{topic}/records", {}),
+        "group": ("GET", f"/caudal/v1/groups/{topic}-group/topics/{topic}/records?wait_ms=500", {}),
+    }
+
+    def ask(request: tuple[str, str, dict[str, object]]) -> tuple[int, int, float]:
+        method, url, arguments = request
+        begun = time.monotonic()
+        with facing.client() as http:
+            answer = http.request(method, url, **arguments)  # type: ignore[arg-type]
+        return answer.status_code, answer.json()["error_code"], round(time.monotonic() - begun, 1)
+
+    with ThreadPoolExecutor(len(requests) + 1) as pool:
+        receipts = pool.submit(ask_by_stream, facing, f"{cluster_url}/topics/{topic}/records", record)
+        found = dict(zip(requests, pool.map(ask, requests.values()), strict=True))
+        return found | {"v3 records": receipts.result()}
+
+
+def ask_by_stream(facing: Facing, url: str, record: dict[str, object]) -> tuple[int, int, float]:
+    """A stream of one record: its status is 200, and its receipt says what became of the record."""
+    begun = time.monotonic()
+    with facing.client() as http:
+        answer = http.post(url, json=record)
+    assert answer.status_code == 200, answer.text
+    return 503, answer.json()["error_code"], round(time.monotonic() - begun, 1)
+
+
 def await_all_partitions(run: ProduceRun, *, since: frozenset[int]) -> None:
     """Until records were acknowledged in each partition that are not among those of since."""
 
@@ -100,7 +143,7 @@ def await_all_read(readers: list[Reader], run: ProduceRun) -> dict[str, float]:
     return took
 
 
-def lost(run: ProduceRun, kafka: RealKafka, topic: str) -> dict[int, tuple[int, int]]:
+def lost(run: ProduceRun | RecordRun, kafka: RealKafka, topic: str) -> dict[int, tuple[int, int]]:
     """Acknowledged records that are not at their offset."""
     stored = read_values(kafka.bootstrap_servers, topic, partitions=PARTITIONS)
     return {number: where for number, where in run.acknowledged.items() if stored.get(where) != number}
@@ -140,3 +183,40 @@ def test_v2_goes_on_when_a_leader_is_killed(facing: Facing, three_brokers: RealK
     assert set(run.told) <= {"200/written", "200/50003", "503/50302"}
     assert groups.status_code == 200, groups.text
     assert f"{topic}-instance" in [one["consumer_group_id"] for one in groups.json()["data"]]
+
+
+def test_when_every_broker_is_killed_all_answers_are_503_until_they_are_back(
+    facing: Facing, three_brokers: RealKafka
+) -> None:
+    topic = f"all-killed-{uuid.uuid4().hex[:8]}"
+    with contextlib.ExitStack() as stack:
+        http = stack.enter_context(facing.client())
+        cluster_url = create_topic(http, topic)
+        create_topic(http, f"{topic}-stream")
+        readers = [stack.enter_context(reader) for reader in readers_of(facing, topic)]
+        login = base64.b64encode(":".join(USER).encode()).decode()
+        stream = RecordRun(cluster_url, f"{topic}-stream", tls=facing.context, authorization=f"Basic {login}")
+        with stream, ProduceRun(facing.client, topic, clients=2) as run:
+            await_all_partitions(run, since=frozenset())
+            for reader in readers:
+                wait_until(lambda one=reader: one.read, timeout=30, what=f"a first record by {reader.name}")
+            wait_until(lambda: stream.acknowledged, what="a receipt")
+            three_brokers.kill_all()
+            killed_at = time.monotonic()
+            away = asked_while_away(facing, cluster_url, topic)
+            before, receipts = frozenset(run.acknowledged), len(stream.acknowledged)
+            three_brokers.start_all()
+            ready_s = time.monotonic() - killed_at
+            await_all_partitions(run, since=before)
+            wait_until(lambda: len(stream.acknowledged) > receipts, timeout=60, what="a receipt again")
+            back_s = time.monotonic() - killed_at - ready_s
+        read_s = await_all_read(readers, run)
+        assert http.get("/topics").status_code == 200
+    print(f"\n{away}\nbrokers ready {ready_s:.1f} s after the kill, written {back_s:.1f} s after that", end="; ")
+    print(f"v2 told {dict(run.told)}, stream: {len(stream.acknowledged)} of {stream.sent_count}", end="; ")
+    print(f"read after the end {read_s}\n{ {reader.name: dict(reader.told) for reader in readers} }")
+    assert {name: told[:2] for name, told in away.items()} == dict.fromkeys(away, (503, 50302))
+    assert lost(run, three_brokers, topic) == {}
+    assert lost(stream, three_brokers, f"{topic}-stream") == {}
+    assert set(run.told) <= {"200/written", "200/50003", "503/50302"}
+    assert set(stream.refused) <= {50302}

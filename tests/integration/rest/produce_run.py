@@ -12,7 +12,7 @@ import httpx
 from tests.integration.rest.running_proxy import JSON
 
 RECORDS_PER_REQUEST = 5
-PAUSE_S = 0.03  # so that the brokers have the processor, too
+PAUSE_S = 0.05  # so that the brokers have the processor, too
 REQUEST_TIMEOUT_S = 30.0
 
 

@@ -10,7 +10,7 @@ import httpx
 
 from tests.integration.rest.running_proxy import READ_JSON, V2
 
-PAUSE_S = 0.1
+PAUSE_S = 0.3  # so that the brokers have the processor, too
 
 
 class Reader:
