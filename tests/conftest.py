@@ -11,11 +11,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 import pytest
+from confluent_kafka.admin import AdminClient
 
 KIT = Path(__file__).parent / "kafka_kit" / "real-kafka"
 IN_CI = os.environ.get("CI") == "true"
@@ -77,13 +79,40 @@ class RealKafka:
     def start_broker(self, broker_id: int) -> None:
         self._kit("start-broker", str(broker_id))
 
+    def kill_all(self) -> None:
+        """SIGKILL to every broker."""
+        for broker_id in self._dead_or_alive(is_alive=True):
+            self.kill_broker(broker_id)
+
+    def start_all(self) -> None:
+        """Start those that are not running, all at once: none is ready before most of them are."""
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(self.start_broker, self._dead_or_alive(is_alive=False)))
+
+    def _dead_or_alive(self, *, is_alive: bool) -> list[int]:
+        pids = json.loads(self._kit("status"))["pids"]
+        return [int(broker_id) for broker_id, pid in pids.items() if (pid is not None) == is_alive]
+
+    def is_whole(self) -> bool:
+        """Whether every replica of every partition is in sync."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
+        found = admin.list_topics(timeout=10)
+        partitions = [one for topic in found.topics.values() for one in topic.partitions.values()]
+        return len(found.brokers) == self.bootstrap_servers.count(":") and all(
+            set(one.isrs) == set(one.replicas) for one in partitions
+        )
+
     def stop(self) -> None:
         self._kit("stop", "--wipe")
 
-    def _kit(self, *arguments: str) -> None:
-        subprocess.run(
-            [sys.executable, str(KIT), *arguments, "--dir", str(self.directory)], check=True, capture_output=True
+    def _kit(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, str(KIT), *arguments, "--dir", str(self.directory)],
+            check=True,
+            capture_output=True,
+            text=True,
         )
+        return done.stdout
 
 
 def start_real_kafka(
@@ -118,11 +147,29 @@ def real_kafka(java_tools: JavaTools, tmp_path_factory: pytest.TempPathFactory) 
     kafka.stop()
 
 
-@pytest.fixture
-def three_brokers(java_tools: JavaTools, tmp_path: Path) -> Iterator[RealKafka]:
-    kafka = start_real_kafka(tmp_path / "kafka-3", brokers=3)
+# They vote for each other before they have loaded any ACL, so nobody without a login may be refused anything.
+AUTHORIZER = {
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "super.users": "User:ANONYMOUS",
+    "auto.create.topics.enable": "false",
+}
+
+
+@pytest.fixture(scope="session")
+def kafka_of_three(java_tools: JavaTools, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealKafka]:
+    """Three brokers with an authorizer. Who kills any asks for three_brokers."""
+    kafka = start_real_kafka(tmp_path_factory.mktemp("kafka-3"), brokers=3, settings=AUTHORIZER)
     yield kafka
     kafka.stop()
+
+
+@pytest.fixture
+def three_brokers(kafka_of_three: RealKafka) -> Iterator[RealKafka]:
+    """The same three, for tests that kill some: whole when they begin and when they have ended."""
+    wait_until(kafka_of_three.is_whole, timeout=60)
+    yield kafka_of_three
+    kafka_of_three.start_all()
+    wait_until(kafka_of_three.is_whole, timeout=60)
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ from broker.protocol.record_batch import BatchHeader, Record, iter_batches, iter
 FETCH_BYTES_MAX = 1024 * 1024
 BYTES_MAX = 64 * 1024 * 1024
 SECONDS_MAX = 10.0
+LEADER_CATCHES_UP_S = 0.1
 BLOCK_OFFSETS_LEAST = 16
 BLOCK_GROWTH = 4
 
@@ -79,8 +80,8 @@ class BrowseResult:
 
     cursor: per partition where to go on in the same direction, empty when everything was read. stopped_by: 'limit',
     'bytes', 'time' or 'end'. unread: partitions that could not be read, with Kafka's name of the error.
-    next_offsets: of each partition that could be read, the offset behind the last one told, or behind all when reading
-    backwards: what comes later begins there.
+    next_offsets: of each partition the offset behind the last one told, or behind all when reading backwards: what
+    comes later begins there. One that could not be read is gone on with where this search would have begun in it.
     """
 
     records: tuple[BrowsedRecord, ...]
@@ -153,7 +154,7 @@ async def browse(
     Reading stops at the limit, at bytes_max fetched or after seconds_max, and can go on from the cursor.
     """
     wanted = [TopicPartition(topic, number) for number in _numbers(snapshot, topic, partitions)]
-    logs, unread = await _logs(admin, wanted, start)
+    logs, unread = await _logs(admin, wanted, start, read_committed)
     if unread and not logs:
         raise by_code(next(iter(unread.values())))(f"topic '{topic}' cannot be read now")
     reader = _Reader(admin, read_committed, _Budget(bytes_max, time.monotonic() + seconds_max))
@@ -174,11 +175,27 @@ async def browse(
         partitions_total=len(wanted),
         stopped_by=reader.budget.stopped_by or ("limit" if cursor else "end"),
         unread={partition: by_code(code).name for partition, code in unread.items()},
-        next_offsets={
+        next_offsets=_starts_of_unread(start, unread)
+        | {
             log.partition.partition: log.end if is_backwards else cursor.get(log.partition.partition, log.high)
             for log in logs
         },
     )
+
+
+def _starts_of_unread(start: Start, unread: Iterable[int]) -> dict[int, int]:
+    """Where reading would have begun in partitions that nobody could be asked about.
+
+    For a time that is the log's start: better told too much than not told. For the newest records nothing can be said.
+    """
+    match start:
+        case FromOffset(offset):
+            return dict.fromkeys(unread, offset)
+        case Newer(offsets):
+            return {partition: offsets[partition] for partition in unread if partition in offsets}
+        case FromTime():
+            return dict.fromkeys(unread, 0)
+    return {}
 
 
 def _numbers(snapshot: ClusterSnapshot | None, topic: str, partitions: Sequence[int] | None) -> Sequence[int]:
@@ -190,11 +207,16 @@ def _numbers(snapshot: ClusterSnapshot | None, topic: str, partitions: Sequence[
 
 
 async def _logs(
-    admin: ClusterAdmin, partitions: Sequence[TopicPartition], start: Start
+    admin: ClusterAdmin, partitions: Sequence[TopicPartition], start: Start, read_committed: bool
 ) -> tuple[list[_Log], dict[int, int]]:
-    """Each partition with where reading starts in it; apart, the error codes of those that do not answer."""
+    """Each partition with where reading starts in it; apart, the error codes of those that do not answer.
+
+    Reading what is committed ends at the last stable offset: what a transaction that is still open has written comes
+    later.
+    """
     starts, ends = await asyncio.gather(
-        admin.list_offsets(dict.fromkeys(partitions, EARLIEST)), admin.list_offsets(dict.fromkeys(partitions, LATEST))
+        admin.list_offsets(dict.fromkeys(partitions, EARLIEST)),
+        admin.list_offsets(dict.fromkeys(partitions, LATEST), read_committed=read_committed),
     )
     times: Mapping[TopicPartition, FoundOffset] = {}
     if isinstance(start, FromTime):
@@ -280,14 +302,24 @@ class _Reader:
                 fetched = await self._admin.fetch(
                     log.partition, offset=offset, bytes_max=FETCH_BYTES_MAX, read_committed=self._read_committed
                 )
-            except OffsetOutOfRange:  # retention moved the log start meanwhile: there is nothing left to read here
-                return found, stop
+            except OffsetOutOfRange:  # retention moved the log start meanwhile
+                offset = await self._log_start(log, offset, stop)
+                continue
+            if not fetched.data and fetched.high_watermark < stop:
+                # A new leader, which does not know yet that the others have what it has: it is soon told.
+                await asyncio.sleep(LEADER_CATCHES_UP_S)
+                continue
             self.budget.bytes_left -= len(fetched.data)
             offset = await self._take(log, fetched, offset, stop, found)
             if records_max is not None and len(found) >= records_max:
                 del found[records_max:]
                 return found, found[-1].offset + 1
         return found, min(offset, stop)
+
+    async def _log_start(self, log: _Log, offset: int, stop: int) -> int:
+        """Where to go on from an offset that is out of range: the log start, stop where that is no later offset."""
+        first = (await self._admin.list_offsets({log.partition: EARLIEST}))[log.partition]
+        return min(first.offset, stop) if not first.error_code and first.offset > offset else stop
 
     async def _take(self, log: _Log, fetched: FetchedBatch, offset: int, stop: int, found: list[BrowsedRecord]) -> int:
         next_offset = offset

@@ -10,8 +10,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Se
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from app.cluster.messages import BrowsedRecord, format_cursor, readable_records, visible_batches
-from app.kafka.ports import EARLIEST, LATEST, ClusterAdmin, FetchedBatch, TopicPartition
+from app.cluster.messages import LEADER_CATCHES_UP_S, BrowsedRecord, format_cursor, readable_records, visible_batches
+from app.kafka.ports import EARLIEST, LATEST, ClusterAdmin, ClusterUnreachable, FetchedBatch, TopicPartition
 from broker.errors import KafkaError, OffsetOutOfRange, UnknownTopicOrPartition, by_code
 
 UNREAD_BYTES_MAX = 1 << 20
@@ -107,7 +107,11 @@ class TailReader:
                 self._is_behind = False  # and nothing has been awaited since the look: no lump is missed
                 return
             for number in behind:
-                events = await self._tail.read(number, self._positions)
+                try:
+                    events = await self._tail.read(number, self._positions)
+                except ClusterUnreachable:
+                    yield b""  # its time was over, but not ours
+                    continue
                 if events:
                     yield events
 
@@ -167,10 +171,16 @@ class TopicTail:
         except OffsetOutOfRange:
             positions[number] = (await self._offsets(EARLIEST))[number]
             return b""
-        lump = self._lump(number, fetched, positions)
-        # Nothing there, though the tail has passed it: compaction took what was, up to where the tail is.
-        positions[number] = lump.next_offset if fetched.data else self.positions[number]
-        return lump.joined
+        if fetched.data:
+            lump = self._lump(number, fetched, positions)
+            positions[number] = lump.next_offset
+            return lump.joined
+        if fetched.high_watermark < self.positions[number]:
+            # A new leader, which does not know yet that the others have what it has: it is soon told.
+            await asyncio.sleep(LEADER_CATCHES_UP_S)
+        else:  # nothing there, though the tail has passed it: compaction took what was, up to where the tail is
+            positions[number] = self.positions[number]
+        return b""
 
     async def _follow(self) -> None:
         offsets = {TopicPartition(self._topic, number): offset for number, offset in self.positions.items()}

@@ -430,13 +430,25 @@ class KafkaClusterAdmin:
     # --- groups ----------------------------------------------------------------------------------------------------
 
     async def list_groups(self) -> tuple[GroupListing, ...]:
-        """Asked of every broker, as each lists only the groups it coordinates."""
-        if not self._cluster.connections.nodes:
-            await self.metadata()
+        """Asked of every broker, as each lists only the groups it coordinates.
+
+        While one is away, and until the cluster no longer names it, its groups are on their way to others: all are
+        asked again, as a list without them would be wrong.
+        """
+
+        async def attempt() -> list[ListGroupsResponse]:
+            if not self._cluster.connections.nodes:
+                await self.metadata()
+            try:
+                return await asyncio.gather(
+                    *(self._list_groups_at(node_id) for node_id in self._cluster.connections.nodes)
+                )
+            except NodeUnreachable:
+                await self.metadata()
+                raise
+
         listed: dict[str, GroupListing] = {}
-        for answer in await asyncio.gather(
-            *(self._list_groups_at(node_id) for node_id in self._cluster.connections.nodes)
-        ):
+        for answer in await self._cluster.retry(attempt):
             for one in answer.groups:
                 group_type = answers.group_type(one.group_type)
                 state = answers.group_state(one.group_state)
@@ -445,12 +457,9 @@ class KafkaClusterAdmin:
         return tuple(listed.values())
 
     async def _list_groups_at(self, node_id: int) -> ListGroupsResponse:
-        async def attempt() -> ListGroupsResponse:
-            answer = await self._cluster.ask(ListGroupsRequest(), ListGroupsResponse, node_id=node_id)
-            raise_for(answer.error_code, None)
-            return answer
-
-        return await self._cluster.retry(attempt)
+        answer = await self._cluster.ask(ListGroupsRequest(), ListGroupsResponse, node_id=node_id)
+        raise_for(answer.error_code, None)
+        return answer
 
     async def describe_groups(self, group_ids: Sequence[str]) -> dict[str, GroupDescription]:
         """Groups not listed before are asked for as classic ones first, then by the API of KIP-848."""

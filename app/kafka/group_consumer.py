@@ -28,6 +28,7 @@ SESSION_TIMEOUT_MS = 45_000  # Java's default since 3.0
 FETCHER_IDLE_MS = 2_000  # how often aiokafka's fetcher looks around when nothing wakes it
 STOP_TIMEOUT_S = 5.0
 POSITION_TIMEOUT_S = 0.01
+MISSING_TOPIC_LOOK_S = 0.5
 
 log = logging.getLogger(__name__)
 
@@ -150,6 +151,10 @@ class AiokafkaGroupConsumer:
         client = self._started
         self._is_paused = False
         client.resume(*client.paused())
+        if self._lacks_topics(client):
+            # Java's consumer asks for a topic that is not there until it is; aiokafka would look again in five minutes.
+            client._client.force_metadata_update()
+            wait_s = min(wait_s, MISSING_TOPIC_LOOK_S)
         try:
             # getmany's own limit does not hold while the group rebalances.
             async with asyncio.timeout(wait_s):
@@ -161,6 +166,11 @@ class AiokafkaGroupConsumer:
         except client_errors.KafkaError as error:
             _raise_translated(error)
         return [record for records in batches.values() for record in records]
+
+    def _lacks_topics(self, client: aiokafka.AIOKafkaConsumer) -> bool:
+        """Whether a topic that it reads did not exist yet, as far as the broker knew that was asked last."""
+        wanted = {*client.subscription(), *(one.topic for one in client.assignment())}
+        return any(client.partitions_for_topic(topic) is None for topic in wanted)
 
     def pause(self) -> None:
         self._is_paused = True

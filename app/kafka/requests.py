@@ -4,6 +4,7 @@ What a question and its answer look like is admin.py's business.
 """
 
 import asyncio
+import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -12,7 +13,7 @@ from typing import TypeVar
 from app.kafka import answers
 from app.kafka.answers import AnswerMemo, raise_for
 from app.kafka.connection import ClusterConnections, ConnectionSettings, NodeConnection, NodeUnreachable
-from app.kafka.ports import ClusterMetadata, TopicInfo, TopicPartition
+from app.kafka.ports import ClusterMetadata, ClusterUnreachable, TopicInfo, TopicPartition
 from broker.errors import (
     CoordinatorNotAvailable,
     KafkaError,
@@ -69,13 +70,13 @@ class ClusterRequests:
         self.connections.learn(metadata.brokers)
         return metadata
 
-    async def refresh(self, topics: Iterable[str]) -> None:
-        """Learn the present leaders of some topics; topics that do not exist are forgotten."""
+    async def refresh(self, topics: Iterable[str], *, node_id: int | None = None) -> None:
+        """Learn the present leaders of some topics, of any node or this one; what does not exist is forgotten."""
         wanted = sorted(set(topics))
         request = MetadataRequest(
             topics=[MetadataRequestTopic(name=name) for name in wanted], allow_auto_topic_creation=False
         )
-        answer = await self.ask(request, MetadataResponse)
+        answer = await self.ask(request, MetadataResponse, node_id=node_id)
         self.connections.learn(answers.brokers(answer))
         for name in wanted:
             self._topics.pop(name, None)
@@ -84,13 +85,24 @@ class ClusterRequests:
                 self._topics[topic.name] = answers.topic_info(topic)
 
     async def await_topic(self, name: str, is_seen: Callable[[TopicInfo | None], bool]) -> None:
-        """Wait a little until brokers tell of a change: a controller answers before they all know."""
-        deadline = time.monotonic() + TOPIC_VISIBLE_WAIT_S
-        while time.monotonic() < deadline:
-            await self.refresh([name])
-            if is_seen(self._topics.get(name)):
-                return
-            await asyncio.sleep(RETRY_WAIT_FIRST_S)
+        """Wait a little until all brokers tell of a change: a controller answers before they know.
+
+        Whoever is told that a topic was created may ask any of them next. One that is away holds nobody up.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(TOPIC_VISIBLE_WAIT_S):
+                if not self.connections.nodes:
+                    await self.metadata()
+                nodes = tuple(self.connections.nodes)
+                await asyncio.gather(*(self._await_topic_at(node_id, name, is_seen) for node_id in nodes))
+
+    async def _await_topic_at(self, node_id: int, name: str, is_seen: Callable[[TopicInfo | None], bool]) -> None:
+        with contextlib.suppress(ClusterUnreachable):
+            while True:
+                await self.refresh([name], node_id=node_id)
+                if is_seen(self._topics.get(name)):
+                    return
+                await asyncio.sleep(RETRY_WAIT_FIRST_S)
 
     def leader(self, partition: TopicPartition) -> int | None:
         """The leader's broker id, NO_LEADER, or None for a partition that is not known."""

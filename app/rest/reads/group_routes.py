@@ -14,6 +14,7 @@ from app.cluster.messages import BrowseResult, FromOffset, Newer, browse, format
 from app.http.json_body import decode, encode, no_content
 from app.http.media_types import JSON, Offers
 from app.http.routing import Routes
+from app.kafka.answers import raise_for
 from app.kafka.ports import EARLIEST, LATEST, CommittedOffset, TopicPartition
 from app.rest.access.checks import require
 from app.rest.access.rules import Kind, Operation
@@ -103,7 +104,10 @@ async def commit_as_group(request: Request, group: str, topic: str) -> Response:
 
 
 async def _committed(request: Request, group: str, topic: str, reset: int) -> dict[int, int]:
-    """Where the group is in each partition: committed, or where reset says when it never committed there."""
+    """Where the group is in each partition: committed, or where reset says when it never committed there.
+
+    Raises the KafkaError of a partition whose end is asked for and cannot be told.
+    """
     admin = request.context.admin
     known = (await admin.metadata()).topics.get(topic)
     if known is None:
@@ -112,6 +116,9 @@ async def _committed(request: Request, group: str, topic: str, reset: int) -> di
     committed = (await admin.group_offsets([group])).get(group, {})
     unknown = [one for one in partitions if one not in committed]
     starts = await admin.list_offsets(dict.fromkeys(unknown, reset)) if unknown else {}
+    if reset == LATEST:  # from 0 it would be told all over again; earliest may begin there, whoever leads it
+        for one, start in starts.items():
+            raise_for(start.error_code, f"partition {one.partition} of topic '{topic}' cannot be read now")
     return {
         one.partition: committed[one].offset if one in committed else max(0, starts[one].offset) for one in partitions
     }

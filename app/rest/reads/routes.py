@@ -29,6 +29,7 @@ BYTES_MAX: Final = 32 << 20
 SECONDS_MAX: Final = 5.0
 KEEP_ALIVE_S: Final = 15.0
 RETRY_MS: Final = 1_000
+KEPT_WITH_CURSOR: Final = frozenset({"partition", "limit", "format", "isolation"})
 
 routes = Routes(
     consumes=frozenset(),
@@ -71,7 +72,7 @@ def _place(record: BrowsedRecord) -> tuple[int, int, int]:
 
 
 def _next_url(request: Request, topic: str, query: Query, cursor: str) -> str:
-    kept = {name: value for name, value in request.query.items() if name in ("limit", "format", "isolation")}
+    kept = {name: value for name, value in request.query.items() if name in KEPT_WITH_CURSOR}
     return f"{request.base_url}{request.path}?{urlencode({**kept, 'cursor': cursor})}"
 
 

@@ -47,6 +47,17 @@ def guarded_proxy(request: pytest.FixtureRequest) -> Iterator[RunningProxy]:
         yield stack.enter_context(running_proxy(servers))
 
 
+@pytest.fixture(scope="module", params=["caudal", pytest.param("three", marks=pytest.mark.java)])
+def operations_proxy(request: pytest.FixtureRequest) -> Iterator[RunningProxy]:
+    """A proxy on our own broker, or on three of Apache Kafka; both have an authorizer."""
+    with contextlib.ExitStack() as stack:
+        if request.param == "caudal":
+            servers = stack.enter_context(Broker(settings=GUARDED)).bootstrap_servers
+        else:
+            servers = request.getfixturevalue("kafka_of_three").bootstrap_servers
+        yield stack.enter_context(running_proxy(servers))
+
+
 @pytest.fixture(scope="module")
 def proxy(bootstrap_servers: str) -> Iterator[RunningProxy]:
     with running_proxy(bootstrap_servers, with_registry=True) as proxy:

@@ -1,7 +1,9 @@
 """Records that go through one v3 stream for as long as a test wants, each with its receipt."""
 
+import contextlib
 import json
 import socket
+import ssl
 import threading
 from typing import Self
 from urllib.parse import urlsplit
@@ -18,11 +20,15 @@ class RecordRun:
     acknowledged: record → the partition and offset that its receipt names; refused: the codes of the others.
     """
 
-    def __init__(self, cluster_url: str, topic: str) -> None:
+    def __init__(
+        self, cluster_url: str, topic: str, *, tls: ssl.SSLContext | None = None, authorization: str = ""
+    ) -> None:
         self.acknowledged: dict[int, tuple[int, int]] = {}
         self.refused: list[int] = []
         self.sent_count = 0
         self._url = f"{cluster_url}/topics/{topic}/records"
+        self._tls = tls
+        self._authorization = f"Authorization: {authorization}\r\n" if authorization else ""
         self._stop = threading.Event()
         self._received = bytearray()
         self._thread = threading.Thread(target=self._run, name="record-run")
@@ -42,9 +48,12 @@ class RecordRun:
         """One open request over a socket: a piece is sent, then all of its receipts are read."""
         try:
             parts = urlsplit(self._url)
-            with socket.create_connection((parts.hostname, parts.port), timeout=60) as connection:
+            with contextlib.ExitStack() as stack:
+                connection = stack.enter_context(socket.create_connection((parts.hostname, parts.port), timeout=60))
+                if self._tls is not None:
+                    connection = stack.enter_context(self._tls.wrap_socket(connection, server_hostname=parts.hostname))
                 head = f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\n"
-                connection.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode())
+                connection.sendall(f"{head}{self._authorization}Transfer-Encoding: chunked\r\n\r\n".encode())
                 while not self._stop.wait(PAUSE_S):
                     self._send_piece(connection)
                 connection.sendall(b"0\r\n\r\n")

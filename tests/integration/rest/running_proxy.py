@@ -43,14 +43,20 @@ class RunningProxy:
         host, port = self.url.removeprefix("http://").split(":")
         return host, int(port)
 
+    @property
+    def broker_count(self) -> int:
+        return self.bootstrap_servers.count(":")
+
     def cluster_url(self) -> str:
         url: str = self.http.get("/v3/clusters").json()["data"][0]["metadata"]["self"]
         return url
 
     def create_topic(self, name: str, *, partitions: int = 1, **configs: str) -> None:
+        """With a replica on every broker."""
         body = {
             "topic_name": name,
             "partitions_count": partitions,
+            "replication_factor": self.broker_count,
             "configs": [{"name": key.replace("_", "."), "value": value} for key, value in configs.items()],
         }
         answer = self.http.post(f"{self.cluster_url()}/topics", json=body)
@@ -136,7 +142,7 @@ def running_proxy(
         proxy = create_rest(
             admin=admin,
             producer=producer,
-            consumers=AiokafkaConsumers([bootstrap_servers], connection),
+            consumers=AiokafkaConsumers(bootstrap_servers.split(","), connection),
             clock=Clock(),
             settings=settings or RestSettings(consumer_request_timeout_ms=10_000),
             schemas=None if service is None else schema_access(service),

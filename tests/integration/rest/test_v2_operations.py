@@ -1,4 +1,4 @@
-"""Every operation of v2, on our broker and on Apache Kafka. docs/rest-proxy.md names the test of each."""
+"""Every operation of v2, on our broker and on three of Apache Kafka. docs/rest-proxy.md names the test of each."""
 
 import base64
 from collections.abc import Iterator
@@ -13,6 +13,11 @@ from tests.integration.rest.running_proxy import BINARY, JSON, V2, RestConsumer,
 OPERATIONS = Operations(*V2_ROUTES)
 I = "/consumers/{group}/instances/{instance}"  # noqa: E741
 V2_TYPE = "application/vnd.kafka.v2+json"
+
+
+@pytest.fixture
+def proxy(operations_proxy: RunningProxy) -> RunningProxy:
+    return operations_proxy
 
 
 @pytest.fixture(autouse=True)
@@ -36,8 +41,9 @@ def test_the_proxy_its_brokers_and_topics_are_told(proxy: RunningProxy, topic: s
     proxy.create_topic(topic)
     assert get(proxy, "/") == {}
     assert proxy.http.post("/", json={"any": "thing"}).json() == {}
-    (broker,) = get(proxy, "/brokers")["brokers"]  # type: ignore[call-overload, index]
-    assert isinstance(broker, int)
+    brokers = get(proxy, "/brokers")["brokers"]  # type: ignore[call-overload, index]
+    assert all(isinstance(broker, int) for broker in brokers)
+    assert len(set(brokers)) == proxy.broker_count
     names = get(proxy, "/topics")
     assert isinstance(names, list)
     assert topic in names
@@ -56,16 +62,27 @@ def test_the_proxy_its_brokers_and_topics_are_told(proxy: RunningProxy, topic: s
 def test_a_topic_is_told_with_configs_partitions_and_offsets(proxy: RunningProxy, topic: str) -> None:
     proxy.create_topic(topic, partitions=2, retention_ms="1234567")
     proxy.produce(topic, *[{"partition": 1, "value": number} for number in range(3)])
+
+    def is_in_sync() -> bool:
+        partitions = proxy.http.get(f"/topics/{topic}/partitions").json()
+        return all(replica["in_sync"] for one in partitions for replica in one["replicas"])
+
+    wait_until(is_in_sync)  # at once, unless a broker is so busy that the others think it gone
     told = get(proxy, f"/topics/{topic}")
     assert isinstance(told, dict)
     assert list(told) == ["name", "configs", "partitions"]
     assert (told["name"], told["configs"]["retention.ms"]) == (topic, "1234567")
     assert all(isinstance(value, str) for value in told["configs"].values())
-    leader = told["partitions"][0]["leader"]
-    replicas = [{"broker": leader, "leader": True, "in_sync": True}]
-    expected = [{"partition": number, "leader": leader, "replicas": replicas} for number in range(2)]
-    assert told["partitions"] == get(proxy, f"/topics/{topic}/partitions") == expected
-    assert get(proxy, f"/topics/{topic}/partitions/1") == expected[1]
+    partitions = told["partitions"]
+    assert [list(one) for one in partitions] == [["partition", "leader", "replicas"]] * 2
+    assert [one["partition"] for one in partitions] == [0, 1]
+    for one in partitions:  # a replica on each broker, and one of them leads
+        brokers = sorted(replica["broker"] for replica in one["replicas"])
+        assert brokers == sorted(get(proxy, "/brokers")["brokers"])  # type: ignore[call-overload, index]
+        for replica in one["replicas"]:
+            assert replica == {**replica, "leader": replica["broker"] == one["leader"], "in_sync": True}
+    assert partitions == get(proxy, f"/topics/{topic}/partitions")
+    assert get(proxy, f"/topics/{topic}/partitions/1") == partitions[1]
     assert get(proxy, f"/topics/{topic}/partitions/1/offsets") == {"beginning_offset": 0, "end_offset": 3}
 
 

@@ -1,16 +1,20 @@
-"""Every operation of v3, on our broker and on Apache Kafka. docs/rest-proxy.md names the test of each."""
+"""Every operation of v3, on our broker and on three of Apache Kafka. docs/rest-proxy.md names the test of each."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from app.rest.app import V3_ROUTES
+from broker.errors import CoordinatorLoadInProgress
+from broker.protocol.messages.find_coordinator import FindCoordinatorRequest, FindCoordinatorResponse
 from tests.conftest import wait_until
 from tests.integration.broker.share_client import ShareClient
+from tests.integration.broker.wire_client import WireClient
 from tests.integration.rest.operations import Operations, proves
 from tests.integration.rest.running_proxy import RunningProxy
 
+BROKERS_MAX = 3
 C = "/v3/clusters/{cluster_id}"
 OPERATIONS = Operations(*V3_ROUTES)
 
@@ -43,14 +47,19 @@ SHAPES = {
 
 
 @pytest.fixture
-def proxy(guarded_proxy: RunningProxy) -> RunningProxy:
-    return guarded_proxy
+def proxy(operations_proxy: RunningProxy) -> RunningProxy:
+    return operations_proxy
 
 
 @pytest.fixture(autouse=True)
 def _proven(request: pytest.FixtureRequest, proxy: RunningProxy) -> Iterator[None]:
     with OPERATIONS.proven(proxy, request.function):
         yield
+
+
+def await_everywhere(claim: Callable[[], object]) -> None:
+    """Until it holds as many times as there are brokers: each question goes to the next one of them."""
+    wait_until(lambda: all(claim() for _ in range(BROKERS_MAX)))
 
 
 def get(proxy: RunningProxy, url: str) -> dict[str, object]:
@@ -101,11 +110,18 @@ def test_the_cluster_is_listed_and_found(proxy: RunningProxy) -> None:
 @proves(f"GET {C}/brokers", f"GET {C}/brokers/{{broker_id}}", f"GET {C}/brokers/{{broker_id}}/partition-replicas")
 def test_brokers_and_their_replicas_are_listed(proxy: RunningProxy, topic: str) -> None:
     proxy.create_topic(topic, partitions=2)
-    (broker,) = get_list(proxy, f"{proxy.cluster_url()}/brokers")
-    assert get(proxy, self_of(broker)) == broker
-    replicas = get_list(proxy, related(broker, "partition_replicas"))
-    of_topic = [(one["partition_id"], one["is_leader"]) for one in replicas if one["topic_name"] == topic]
-    assert of_topic == [(0, True), (1, True)]
+    brokers = get_list(proxy, f"{proxy.cluster_url()}/brokers")
+    assert len({broker["broker_id"] for broker in brokers}) == len(brokers) == proxy.broker_count
+    assert {f"{broker['host']}:{broker['port']}" for broker in brokers} == set(proxy.bootstrap_servers.split(","))
+    leading: list[object] = []
+    for broker in brokers:
+        assert get(proxy, self_of(broker)) == broker
+        replicas = get_list(proxy, related(broker, "partition_replicas"))
+        of_topic = [one for one in replicas if one["topic_name"] == topic]
+        assert [one["partition_id"] for one in of_topic] == [0, 1]
+        assert {one["broker_id"] for one in of_topic} == {broker["broker_id"]}
+        leading += [one["partition_id"] for one in of_topic if one["is_leader"]]
+    assert sorted(leading, key=str) == [0, 1]
 
 
 CONFIG = "log.cleaner.delete.retention.ms"
@@ -121,7 +137,7 @@ CONFIG = "log.cleaner.delete.retention.ms"
 def test_configs_of_the_cluster_are_set_altered_and_reset(proxy: RunningProxy) -> None:
     url = f"{proxy.cluster_url()}/broker-configs"
     set_and_reset(proxy, url, "DYNAMIC_DEFAULT_BROKER_CONFIG")
-    wait_until(lambda: proxy.http.get(f"{url}/{CONFIG}").status_code == 404)  # only what was set is listed
+    await_everywhere(lambda: proxy.http.get(f"{url}/{CONFIG}").status_code == 404)  # only what was set is listed
 
 
 @proves(
@@ -133,11 +149,12 @@ def test_configs_of_the_cluster_are_set_altered_and_reset(proxy: RunningProxy) -
     f"POST {C}/brokers/{{broker_id}}/configs:alter",
 )
 def test_configs_of_a_broker_are_set_altered_and_reset(proxy: RunningProxy) -> None:
-    (broker,) = get_list(proxy, f"{proxy.cluster_url()}/brokers")
+    *others, broker = get_list(proxy, f"{proxy.cluster_url()}/brokers")
     url = related(broker, "configs")
     set_and_reset(proxy, url, "DYNAMIC_BROKER_CONFIG")
     wait_until(lambda: get(proxy, f"{url}/{CONFIG}")["is_default"])
-    assert get_list(proxy, f"{proxy.cluster_url()}/brokers/-/configs") == get_list(proxy, url)
+    of_each = [get_list(proxy, related(one, "configs")) for one in (*others, broker)]
+    assert get_list(proxy, f"{proxy.cluster_url()}/brokers/-/configs") == [one for found in of_each for one in found]
 
 
 def set_and_reset(proxy: RunningProxy, url: str, source: str) -> None:
@@ -148,17 +165,17 @@ def set_and_reset(proxy: RunningProxy, url: str, source: str) -> None:
         return CONFIG in found and (found[CONFIG]["value"], found[CONFIG]["source"]) == (value, source)
 
     assert proxy.http.put(f"{url}/{CONFIG}", json={"value": "1111"}).status_code == 204
-    wait_until(lambda: is_told("1111"))
+    await_everywhere(lambda: is_told("1111"))
     assert get(proxy, f"{url}/{CONFIG}")["is_default"] is False
     data = [{"name": CONFIG, "value": "2222"}]
     assert proxy.http.post(f"{url}:alter", json={"data": data, "validate_only": True}).status_code == 204
     assert is_told("1111")
     assert proxy.http.post(f"{url}:alter", json={"data": data}).status_code == 204
-    wait_until(lambda: is_told("2222"))
+    await_everywhere(lambda: is_told("2222"))
     wrong = proxy.http.put(f"{url}/{CONFIG}", json={"value": "soon"})
     assert (wrong.status_code, wrong.json()["error_code"]) == (400, 40002)
     assert proxy.http.delete(f"{url}/{CONFIG}").status_code == 204
-    wait_until(lambda: not is_told("2222"))
+    await_everywhere(lambda: not is_told("2222"))
 
 
 @proves(
@@ -173,11 +190,13 @@ def test_a_topic_is_created_listed_widened_and_deleted(proxy: RunningProxy, topi
     rehearsed = proxy.http.post(topics, json={"topic_name": topic, "partitions_count": 2, "validate_only": True})
     assert (rehearsed.status_code, rehearsed.json()["partitions_count"]) == (200, 2)
     assert topic not in [one["topic_name"] for one in get_list(proxy, topics)]
-    (broker,) = get_list(proxy, f"{proxy.cluster_url()}/brokers")
-    places = {"0": [broker["broker_id"]], "1": [broker["broker_id"]]}
+    brokers = [one["broker_id"] for one in get_list(proxy, f"{proxy.cluster_url()}/brokers")]
+    places = {"0": brokers, "1": brokers[::-1]}
     created = proxy.http.post(topics, json={"topic_name": topic, "replicas_assignments": places})
     assert (created.status_code, created.headers["location"]) == (201, f"{topics}/{topic}")
-    assert (created.json()["partitions_count"], created.json()["replication_factor"]) == (2, 1)
+    assert (created.json()["partitions_count"], created.json()["replication_factor"]) == (2, len(brokers))
+    of_second = get_list(proxy, f"{topics}/{topic}/partitions/1/replicas")
+    assert [one["broker_id"] for one in of_second] == places["1"]
     check_shape(created.json())
     names = [str(one["topic_name"]) for one in get_list(proxy, topics)]
     assert names == sorted(names)
@@ -187,7 +206,7 @@ def test_a_topic_is_created_listed_widened_and_deleted(proxy: RunningProxy, topi
     assert asked == ["READ", "WRITE", "CREATE", "DELETE", "ALTER", "DESCRIBE", "DESCRIBE_CONFIGS", "ALTER_CONFIGS"]
     assert get(proxy, f"{topics}/{topic}")["authorized_operations"] == []
     assert proxy.http.delete(f"{topics}/{topic}").status_code == 204
-    wait_until(lambda: proxy.http.get(f"{topics}/{topic}").status_code == 404)
+    await_everywhere(lambda: proxy.http.get(f"{topics}/{topic}").status_code == 404)
 
 
 @proves(
@@ -209,16 +228,16 @@ def test_configs_of_topics_are_set_altered_and_reset(proxy: RunningProxy, topic:
 
     assert [one["name"] for one in get_list(proxy, url)] == sorted(str(one["name"]) for one in get_list(proxy, url))
     assert proxy.http.put(f"{url}/retention.ms", json={"value": "1111"}).status_code == 204
-    wait_until(lambda: value("retention.ms") == "1111")
+    await_everywhere(lambda: value("retention.ms") == "1111")
     changes = [{"name": "retention.ms", "operation": "delete"}, {"name": "cleanup.policy", "value": "compact"}]
     assert proxy.http.post(f"{url}:alter", json={"data": changes}).status_code == 204
-    wait_until(lambda: (value("retention.ms"), value("cleanup.policy")) == ("604800000", "compact"))
+    await_everywhere(lambda: (value("retention.ms"), value("cleanup.policy")) == ("604800000", "compact"))
     assert proxy.http.delete(f"{url}/cleanup.policy").status_code == 204
-    wait_until(lambda: value("cleanup.policy") == "delete")
+    await_everywhere(lambda: value("cleanup.policy") == "delete")
     of_both = [{"topic_name": one, "name": "retention.ms", "value": "3333"} for one in (topic, f"{topic}-2")]
     everywhere = f"{proxy.cluster_url()}/topics/-/configs"
     assert proxy.http.post(f"{everywhere}:alter", json={"data": of_both}).status_code == 204
-    wait_until(lambda: (value("retention.ms"), value("retention.ms", f"{topic}-2")) == ("3333", "3333"))
+    await_everywhere(lambda: value("retention.ms") == value("retention.ms", f"{topic}-2") == "3333")
     told = {(one["topic_name"], one["value"]) for one in get_list(proxy, everywhere) if one["name"] == "retention.ms"}
     assert {(topic, "3333"), (f"{topic}-2", "3333")} <= told
 
@@ -240,9 +259,11 @@ def test_partitions_offsets_and_replicas_are_told(proxy: RunningProxy, topic: st
     assert (offsets["earliest_offset"], offsets["latest_offset"]) == (0, 3)
     latest = proxy.http.get(f"{self_of(partitions[1])}/offset?offset_type=latest").json()["data"][0]
     assert (latest["latest_offset"], "earliest_offset" in latest) == (3, False)
-    (replica,) = get_list(proxy, related(partitions[1], "replicas"))
-    assert get(proxy, related(partitions[1], "leader")) == replica
-    assert (replica["is_leader"], replica["is_in_sync"]) == (True, True)
+    replicas = get_list(proxy, related(partitions[1], "replicas"))
+    assert len({one["broker_id"] for one in replicas}) == len(replicas) == proxy.broker_count
+    assert [get(proxy, self_of(one)) for one in replicas] == replicas
+    assert [get(proxy, related(partitions[1], "leader"))] == [one for one in replicas if one["is_leader"]]
+    wait_until(lambda: all(one["is_in_sync"] for one in get_list(proxy, related(partitions[1], "replicas"))))
 
 
 @proves(
@@ -291,6 +312,19 @@ def test_a_group_its_members_and_their_lags_are_told(proxy: RunningProxy, topic:
         assert (summary["max_lag"], summary["total_lag"], summary["max_lag_topic_name"]) == (3, 3, topic)
 
 
+def coordinator_of(proxy: RunningProxy, group: str) -> str:
+    """The address of the broker that coordinates this group."""
+
+    def find() -> str:
+        with WireClient(proxy.bootstrap_servers.split(",")[0]) as wire:
+            answer = wire.ask(FindCoordinatorRequest(coordinator_keys=[group]), 4)
+        assert isinstance(answer, FindCoordinatorResponse)
+        (found,) = answer.coordinators
+        return "" if found.error_code else f"{found.host}:{found.port}"
+
+    return str(wait_until(find))
+
+
 @proves(
     f"GET {C}/share-groups",
     f"GET {C}/share-groups/{{group}}",
@@ -300,13 +334,15 @@ def test_a_group_its_members_and_their_lags_are_told(proxy: RunningProxy, topic:
 )
 def test_a_share_group_and_its_members_are_told(proxy: RunningProxy, topic: str, group: str) -> None:
     proxy.create_topic(topic)
-    member = ShareClient(proxy.bootstrap_servers, group, topic)
+    member = ShareClient(coordinator_of(proxy, group), group, topic)
     try:
         epoch = 0
 
         def is_assigned() -> bool:
             nonlocal epoch
             answer = member.beat(epoch)
+            if answer.error_code == CoordinatorLoadInProgress.code:
+                return False
             assert answer.error_code == 0, answer
             epoch = answer.member_epoch
             told = proxy.http.get(f"{proxy.cluster_url()}/share-groups/{group}")
