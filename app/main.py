@@ -53,7 +53,7 @@ class Application:
             return self._health
         if path == "/" and _wants_html(scope):
             return self._health
-        if path.split("/", 2)[1] in REGISTRY_ROOTS or path.startswith("/v1/metadata/"):
+        if path[1:].partition("/")[0] in REGISTRY_ROOTS or path.startswith("/v1/metadata/"):
             return runtime.registry or self._health
         return runtime.rest or self._health
 

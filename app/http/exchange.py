@@ -18,11 +18,13 @@ from app.http.errors import BadRequest, PayloadTooLarge, RequestTimeout, Unsuppo
 
 GZIP_WINDOW_BITS = 31  # zlib's way to say gzip, header and trailer included
 GZIP_LEVEL = 1
+GZIP_SLICE_BYTES = 1 << 14
 INFLATED_CHUNK_BYTES = 1 << 20  # the loop gets its turn after this much
 COMPRESS_IN_THREAD_MIN_BYTES = 1 << 18
 STOPPING = "stopping"
 """Key in a scope's `state`: an asyncio.Event that is set when the server stops."""
 BODY_IDLE_SECONDS = 30.0  # idle time of the original's connections
+BODY_BYTES_PER_S_MIN = 1_024  # of a body that is sent in drops, after its first BODY_IDLE_SECONDS
 
 
 class ExchangeSettings(Protocol):
@@ -109,11 +111,12 @@ class Request(Generic[C]):
                 return whole
         loop = asyncio.get_running_loop()
         parts, size = [], 0
+        begun = loop.time()
         try:
             async with asyncio.timeout(BODY_IDLE_SECONDS) as idle:
                 async for chunk in self.chunks():
-                    idle.reschedule(loop.time() + BODY_IDLE_SECONDS)
                     size += len(chunk)
+                    idle.reschedule(min(loop.time(), begun + size / BODY_BYTES_PER_S_MIN) + BODY_IDLE_SECONDS)
                     if size > bytes_max:
                         raise _too_large(bytes_max)
                     parts.append(chunk)
@@ -159,18 +162,28 @@ class Request(Generic[C]):
 
 
 class _Inflater:
-    """gzip in, at most INFLATED_CHUNK_BYTES at a time out: a small bomb cannot fill the memory."""
+    """gzip in, at most INFLATED_CHUNK_BYTES at a time out: a small bomb cannot fill the memory.
+
+    A body may be several members, one after the other (RFC 1952); whatever else comes after the first is refused.
+    """
 
     def __init__(self) -> None:
         self._zlib = zlib.decompressobj(GZIP_WINDOW_BITS)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        while data and not self._zlib.eof:
+        # In slices, since zlib copies what is behind a member, and a member may be twenty bytes.
+        for at in range(0, len(data), GZIP_SLICE_BYTES):
+            yield from self._feed_slice(data[at : at + GZIP_SLICE_BYTES])
+
+    def _feed_slice(self, data: bytes) -> Iterator[bytes]:
+        while data:
+            if self._zlib.eof:
+                self._zlib = zlib.decompressobj(GZIP_WINDOW_BITS)
             try:
                 piece = self._zlib.decompress(data, INFLATED_CHUNK_BYTES)
             except zlib.error as error:
                 raise BadRequest(f"The gzip body is broken: {error}") from error
-            data = self._zlib.unconsumed_tail
+            data = self._zlib.unconsumed_tail or self._zlib.unused_data
             if piece:
                 yield piece
 

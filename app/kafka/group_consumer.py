@@ -22,7 +22,14 @@ from app.kafka.ports import (
     OffsetReset,
     TopicPartition,
 )
-from broker.errors import OffsetOutOfRange, RebalanceInProgress, SaslAuthenticationFailed, UnknownServerError, by_code
+from broker.errors import (
+    OffsetOutOfRange,
+    RebalanceInProgress,
+    SaslAuthenticationFailed,
+    UnknownServerError,
+    UnknownTopicOrPartition,
+    by_code,
+)
 
 SESSION_TIMEOUT_MS = 45_000  # Java's default since 3.0
 FETCHER_IDLE_MS = 2_000  # how often aiokafka's fetcher looks around when nothing wakes it
@@ -125,9 +132,11 @@ class AiokafkaGroupConsumer:
     def subscribe(self, topics: Sequence[str]) -> None:
         self._started.subscribe(list(topics), listener=self._listener)
 
-    def subscribe_pattern(self, pattern: str) -> None:
-        # Kafka's pattern must match the whole name, aiokafka's only its beginning.
-        self._started.subscribe(pattern=f"(?:{pattern})\\Z", listener=self._listener)
+    def subscribe_matching(self, is_wanted: Callable[[str], bool]) -> None:
+        # What aiokafka's own subscribe() does with a pattern, but that it makes one of `re` of it.
+        client = self._started
+        client._subscription.subscribe_pattern(_Wanted(is_wanted), listener=self._listener)
+        client._client.set_topics([])
 
     def unsubscribe(self) -> None:
         self._started.unsubscribe()
@@ -195,11 +204,24 @@ class AiokafkaGroupConsumer:
     async def commit(self, offsets: Mapping[TopicPartition, CommittedOffset]) -> None:
         if not offsets:
             return
+        self._require_known(offsets, or_unheard_of=True)
         try:
             async with asyncio.timeout(self._settings.request_timeout_s):
                 await self._started.commit({_theirs(one): (at.offset, at.metadata) for one, at in offsets.items()})
         except (client_errors.KafkaError, *_AWAY) as error:
+            if isinstance(error, TimeoutError):  # aiokafka asks again and again for what the cluster does not know
+                self._require_known(offsets, or_unheard_of=False)
             _raise_translated(error)
+
+    def _require_known(self, partitions: Collection[TopicPartition], *, or_unheard_of: bool) -> None:
+        """Raises UnknownTopicOrPartition for one that is not in the cluster, as far as the client knows.
+
+        or_unheard_of: let those pass whose topic it has heard nothing of.
+        """
+        for one in partitions:
+            known = self._started.partitions_for_topic(one.topic)
+            if not (or_unheard_of if known is None else one.partition in known):
+                raise UnknownTopicOrPartition(f"{one.topic}-{one.partition}")
 
     @property
     def _started(self) -> aiokafka.AIOKafkaConsumer:
@@ -221,6 +243,13 @@ class AiokafkaGroupConsumer:
             partition_assignment_strategy=(RangePartitionAssignor, RoundRobinPartitionAssignor),
             **security_options(self._settings),
         )
+
+
+class _Wanted:
+    """Has of a compiled expression what aiokafka asks one for."""
+
+    def __init__(self, is_wanted: Callable[[str], bool]) -> None:
+        self.match = is_wanted
 
 
 class _Rebalances(aiokafka.ConsumerRebalanceListener):  # type: ignore[misc]

@@ -443,8 +443,8 @@ class GroupConsumer(Protocol):
         """Leave the group and close; never raises, takes a few seconds at most."""
 
     def subscribe(self, topics: Sequence[str]) -> None: ...
-    def subscribe_pattern(self, pattern: str) -> None:
-        """Follow every topic whose whole name matches a regular expression, those that come later too."""
+    def subscribe_matching(self, is_wanted: Callable[[str], bool]) -> None:
+        """Follow every topic whose name is wanted, those that come later too; asked for each topic, again and again."""
 
     def unsubscribe(self) -> None: ...
     def assign(self, partitions: Sequence[TopicPartition]) -> None: ...

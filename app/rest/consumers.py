@@ -6,7 +6,6 @@ that went out in an answer. It knows no HTTP.
 
 import asyncio
 import logging
-import re
 import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
@@ -37,6 +36,7 @@ from app.rest.errors import (
     SerializationFailed,
 )
 from app.rest.formats import EmbeddedFormat, RecordEncoder
+from app.rest.names import NamePattern, require_topics
 from app.rest.settings import RestSettings
 from broker.errors import KafkaError, by_code
 
@@ -170,23 +170,25 @@ class ConsumerInstance:
     # --- what it reads ---------------------------------------------------------------------------------------------
 
     async def subscribe(self, topics: Sequence[str]) -> None:
-        """Follow topics instead of those before; none at all is unsubscribe, as with Kafka's own consumer."""
+        """Follow topics instead of those before; none at all is unsubscribe, as with Kafka's own consumer.
+
+        Raises InvalidTopicException for a name that no topic can have.
+        """
         if not topics:
             await self.unsubscribe()
             return
+        require_topics(topics)
         async with self._operation():
             await self._follow(Following.TOPICS)
             self._consumer.subscribe(topics)
 
-    async def subscribe_pattern(self, pattern: str) -> None:
-        """Follow all topics whose whole name matches. Raises ValueError for a pattern that is none."""
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
+    async def subscribe_pattern(self, pattern: NamePattern, *, may_read: Callable[[str], bool]) -> None:
+        """Follow all topics whose whole name matches, of those that may be read."""
         async with self._operation():
             await self._follow(Following.PATTERN)
-            self._consumer.subscribe_pattern(pattern)
+            names = tuple((await self._admin.metadata()).topics)
+            await asyncio.to_thread(pattern.look_at, names)
+            self._consumer.subscribe_matching(lambda name: may_read(name) and pattern.matches(name))
 
     async def unsubscribe(self) -> None:
         async with self._operation():
@@ -196,10 +198,14 @@ class ConsumerInstance:
                 self._following = Following.NOTHING
 
     async def assign(self, partitions: Sequence[TopicPartition]) -> None:
-        """Read exactly these partitions, without the group; none at all is unsubscribe."""
+        """Read exactly these partitions, without the group; none at all is unsubscribe.
+
+        Raises InvalidTopicException for a name that no topic can have.
+        """
         if not partitions:
             await self.unsubscribe()
             return
+        require_topics(partition.topic for partition in partitions)
         async with self._operation():
             await self._follow(Following.PARTITIONS)
             self._consumer.assign(partitions)
@@ -211,6 +217,11 @@ class ConsumerInstance:
     async def assignment(self) -> tuple[TopicPartition, ...]:
         async with self._operation():
             return tuple(sorted(self._consumer.assignment()))
+
+    @property
+    def topics(self) -> set[str]:
+        """Of the partitions that it has."""
+        return {partition.topic for partition in self._consumer.assignment()}
 
     # --- where it reads --------------------------------------------------------------------------------------------
 

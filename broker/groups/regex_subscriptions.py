@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from broker.errors import InvalidRegularExpression
 from broker.groups.consumer_records import ResolvedRegex, regex_record, regex_tombstone
-from broker.groups.topic_pattern import TopicPattern
+from broker.topic_pattern import TopicPattern
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

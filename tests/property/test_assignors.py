@@ -7,7 +7,7 @@ import hypothesis.strategies as st
 from hypothesis import given
 
 from broker.groups.assignors import ASSIGNORS, GroupSpec, assign_range, assign_uniform
-from broker.groups.topic_pattern import TopicPattern
+from broker.topic_pattern import TopicPattern
 
 TOPICS = [bytes([number]) * 16 for number in range(4)]
 COUNTS = st.dictionaries(st.sampled_from(TOPICS), st.integers(0, 12))

@@ -3,8 +3,8 @@
 Without authentication there is no user and everything is allowed.
 """
 
-import fnmatch
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from app.http.errors import HttpError
@@ -13,6 +13,10 @@ from app.rest.access.rules import Kind, Operation, Principal
 
 PRINCIPAL = "caudal.principal"
 """Key in the scope of a request that the gate let in."""
+
+STILL_ALLOWED = "caudal.still_allowed"
+"""Key in the same scope: a function that tells, awaited, whether the gate would let the request in now."""
+LOOK_AGAIN_S = 2.0
 
 
 class Forbidden(HttpError):
@@ -42,6 +46,24 @@ def require(request: Request[Any], operation: Operation, kind: Kind, *names: str
             raise Forbidden(refusal(principal, operation, kind, name))
 
 
+async def until_refused(request: Request[Any]) -> None:
+    """Returns when the users file says otherwise than at the beginning. The scope must have STILL_ALLOWED in it."""
+    still_allowed: Callable[[], Awaitable[bool]] = request.scope[STILL_ALLOWED]
+    while await still_allowed():
+        await asyncio.sleep(LOOK_AGAIN_S)
+
+
+def require_subject(request: Request[Any], subject: str) -> None:
+    """Raises Forbidden where a schema would come under the subject of a topic that the user may not produce to.
+
+    A subject that is no topic's (named after its record) is open to all who may produce anything.
+    """
+    name = subject.rpartition(":")[2]  # without its context
+    topic, _, last = name.rpartition("-")
+    if last in ("key", "value"):
+        require(request, Operation.PRODUCE, Kind.TOPIC, topic)
+
+
 def visible(request: Request[Any], kind: Kind, names: Iterable[str]) -> list[str]:
     """Those of the names that the user may describe, in their order."""
     principal = principal_of(request)
@@ -50,20 +72,15 @@ def visible(request: Request[Any], kind: Kind, names: Iterable[str]) -> list[str
     return [name for name in names if principal.may(Operation.DESCRIBE, "GET", kind, name)]
 
 
-def consumable_pattern(request: Request[Any], pattern: str) -> str:
-    """A regular expression for those topics that match and that the user may consume. Raises Forbidden for none."""
+def consumable(request: Request[Any], asked: str) -> Callable[[str], bool]:
+    """Which topics the user may consume. Raises Forbidden, about what was asked for, when no rule names any."""
     principal = principal_of(request)
     if principal is None:
-        return pattern
-    allowed = [
-        topic
-        for rule in principal.rules
-        if Operation.CONSUME in rule.operations and request.method in rule.methods
-        for topic in rule.topics
-    ]
-    if not allowed:
-        raise Forbidden(refusal(principal, Operation.CONSUME, Kind.TOPIC, pattern))
-    return f"(?={'|'.join(fnmatch.translate(topic) for topic in allowed)})(?:{pattern})"
+        return lambda _: True
+    method = request.method
+    if not any(Operation.CONSUME in one.operations and method in one.methods and one.topics for one in principal.rules):
+        raise Forbidden(refusal(principal, Operation.CONSUME, Kind.TOPIC, asked))
+    return lambda name: principal.may(Operation.CONSUME, method, Kind.TOPIC, name)
 
 
 _VERBS = {Operation.PRODUCE: "produce to", Operation.CONSUME: "consume from"}

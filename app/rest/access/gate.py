@@ -1,5 +1,6 @@
 """The gate in front of the REST Proxy: who is this, may they, and not too often. Only there when it has work to do."""
 
+from functools import partial
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -7,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.http.connection import TLS_SUBJECT
 from app.http.errors import HttpError
 from app.http.json_body import encode
-from app.rest.access.checks import PRINCIPAL, Forbidden, refusal
+from app.rest.access.checks import PRINCIPAL, STILL_ALLOWED, Forbidden, refusal
 from app.rest.access.credentials import Credentials, TooManyLogins
 from app.rest.access.needs import need_of
 from app.rest.access.rules import Principal
@@ -54,20 +55,39 @@ class Gate:
     async def _let_in(self, scope: Scope) -> None:
         """Note in the scope who it is, where there is authentication. Raises an HttpError for who may not go on."""
         client = scope["client"][0] if scope.get("client") else ""
-        principal = None
-        if self._credentials is not None:
-            principal = scope[PRINCIPAL] = await self._authenticate(scope, self._credentials)
-            _authorize(principal, scope)
-        if self._throttle is not None:
-            wait_s = self._throttle.take(principal.name if principal else client)
-            if wait_s:
-                raise TooManyRequests(wait_s)
+        if self._credentials is None:
+            self._take(client)
+            return
+        try:
+            principal = await self._authenticate(scope, self._credentials, client)
+        except Unauthorized:
+            self._take(f"{client} without a user")  # apart: a user behind the same address does not pay for it
+            raise
+        scope[PRINCIPAL] = principal
+        scope[STILL_ALLOWED] = partial(self._is_still_allowed, scope, self._credentials, client)
+        _authorize(principal, scope)
+        self._take(principal.name)
 
-    async def _authenticate(self, scope: Scope, credentials: Credentials) -> Principal:
+    def _take(self, client: str) -> None:
+        wait_s = self._throttle.take(client) if self._throttle is not None else 0
+        if wait_s:
+            raise TooManyRequests(wait_s)
+
+    async def _is_still_allowed(self, scope: Scope, credentials: Credentials, client: str) -> bool:
+        """Whether the same request would be let in by the users file as it is now."""
+        try:
+            _authorize(await self._authenticate(scope, credentials, client), scope)
+        except TooManyRequests:
+            return True  # who has to wait for the answer is not refused
+        except HttpError:
+            return False
+        return True
+
+    async def _authenticate(self, scope: Scope, credentials: Credentials, client: str) -> Principal:
         authorization = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
         certificate = scope.get("state", {}).get(TLS_SUBJECT, "")
         try:
-            principal = await credentials.principal(authorization, certificate)
+            principal = await credentials.principal(authorization, certificate, address=client)
         except TooManyLogins:
             raise TooManyRequests(1) from None
         if principal is None:

@@ -22,9 +22,11 @@ _RECORDS = frozenset({"records", "records:batch"})
 
 
 def need_of(method: str, path: str) -> Need | None:
-    """path as it was sent, percent-encoding and all, without query. Raises NotFound for a name that is no UTF-8."""
-    parts = [decode_segment(part) for part in path.split("/") if part]
-    match parts:
+    """path as it was sent, percent-encoding and all, without query. Raises NotFound for a name that is no UTF-8.
+
+    Fixed words are compared as they were sent, names decoded, both as the router does: `%2D` is a topic's name to both.
+    """
+    match [part for part in path.split("/") if part]:
         case []:
             return None
         case ["openapi.json"] | ["docs", *_] if _reads(method):
@@ -32,26 +34,34 @@ def need_of(method: str, path: str) -> Need | None:
         case ["topics"] if _reads(method):
             return None  # tells those topics that the user may describe
         case ["topics", topic, *_]:
-            return Need(Operation.DESCRIBE if _reads(method) else Operation.PRODUCE, Kind.TOPIC, topic)
+            return _need(Operation.DESCRIBE if _reads(method) else Operation.PRODUCE, Kind.TOPIC, topic)
         case ["consumers", group, *_]:
-            return Need(Operation.CONSUME, Kind.GROUP, group)
+            return _need(Operation.CONSUME, Kind.GROUP, group)
         case ["caudal", "v1", "topics", topic, *_] if _reads(method):
-            return Need(Operation.CONSUME, Kind.TOPIC, topic)
+            return _need(Operation.CONSUME, Kind.TOPIC, topic)
         case ["caudal", "v1", "groups", group, *_]:
-            return Need(Operation.CONSUME, Kind.GROUP, group)
+            return _need(Operation.CONSUME, Kind.GROUP, group)
         case ["v3", "clusters"] | ["v3", "clusters", _] if _reads(method):
             return None
         case ["v3", "clusters", _, "topics"]:
             return None  # GET tells those that the user may describe; POST names the topic in its body
+        case ["v3", "clusters", _, "topics", "-", "configs" | "configs:alter"]:
+            return None  # the same: those that the user may describe, those that the body names
+        case ["v3", "clusters", _, "topics", "-", "partitions", "-", "reassignment"] if _reads(method):
+            return None
         case ["v3", "clusters", _, "topics", topic, last] if last in _RECORDS:
-            return Need(Operation.CONSUME if _reads(method) else Operation.PRODUCE, Kind.TOPIC, topic)
+            return _need(Operation.CONSUME if _reads(method) else Operation.PRODUCE, Kind.TOPIC, topic)
         case ["v3", "clusters", _, "topics", topic, *_]:
-            return Need(_by_method(method), Kind.TOPIC, topic)
+            return _need(_by_method(method), Kind.TOPIC, topic)
         case ["v3", "clusters", _, "consumer-groups" | "share-groups"] if _reads(method):
             return None  # tells those groups that the user may describe
         case ["v3", "clusters", _, "consumer-groups" | "share-groups", group, *_]:
-            return Need(_by_method(method), Kind.GROUP, group)
+            return _need(_by_method(method), Kind.GROUP, group)
     return Need(_by_method(method), Kind.CLUSTER)
+
+
+def _need(operation: Operation, kind: Kind, name: str) -> Need:
+    return Need(operation, kind, decode_segment(name))
 
 
 def _reads(method: str) -> bool:

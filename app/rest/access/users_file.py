@@ -114,7 +114,8 @@ def _rule(name: str, rule: _Rule) -> Rule:
         raise ValueError(f"users.{name}.rules: unknown methods {', '.join(sorted(methods - METHODS))}")
     if not (rule.topics or rule.groups or rule.cluster):
         raise ValueError(f"users.{name}.rules: a rule names topics, groups or cluster = true")
-    return Rule(frozenset(rule.operations), methods, tuple(rule.topics), tuple(rule.groups), rule.cluster)
+    topics, groups = (tuple(name.replace("[", "[[]") for name in names) for names in (rule.topics, rule.groups))
+    return Rule(frozenset(rule.operations), methods, topics, groups, rule.cluster)
 
 
 def hash_of_secret(secret: str) -> str:

@@ -20,6 +20,7 @@ from app.rest.access.checks import require
 from app.rest.access.rules import Kind, Operation
 from app.rest.errors import BadRequest, PartitionNotFound, RestError, TopicNotFound, Unprocessable
 from app.rest.http import Request, Response
+from app.rest.names import require_group
 from app.rest.reads.query import read_cursor, read_query
 from app.rest.reads.records import teller
 from app.rest.reads.routes import BYTES_MAX, SECONDS_MAX
@@ -53,6 +54,7 @@ _commit_decoder = msgspec.json.Decoder(_CommitRequest)
 async def read_as_group(request: Request, group: str, topic: str) -> Response:
     """The next records of the group; with `wait_ms` an empty answer comes only after that time."""
     require(request, Operation.CONSUME, Kind.TOPIC, topic)
+    require_group(group)
     query = dict(request.query)
     wait_ms, reset = _wait_ms(query.pop("wait_ms", "")), query.pop("reset", "") or "earliest"
     if reset not in RESETS:
@@ -78,6 +80,7 @@ async def read_as_group(request: Request, group: str, topic: str) -> Response:
 async def commit_as_group(request: Request, group: str, topic: str) -> Response:
     """Move the group from `committed` to `next`. 409 when it is elsewhere by now, or has members who read for it."""
     require(request, Operation.CONSUME, Kind.TOPIC, topic)
+    require_group(group)
     body = await request.body()
     wanted = decode(_commit_decoder, body) if body else _CommitRequest()
     if not wanted.committed or not wanted.next:

@@ -17,6 +17,7 @@ from app.http.json_body import encode
 from app.http.media_types import JSON, Offers
 from app.http.routing import Routes
 from app.kafka.ports import ClusterUnreachable, TopicPartition
+from app.rest.access.checks import STILL_ALLOWED, until_refused
 from app.rest.errors import BadRequest, PartitionNotFound, TopicNotFound, translate
 from app.rest.http import Answer, Request, Response
 from app.rest.reads.query import Query, read_cursor, read_query
@@ -136,7 +137,7 @@ def _event_of(topic: str, formats: str) -> Encode:
 
 
 class EventStream:
-    """The answer of a live tail; ends when the client goes, or with an event `error` that says why."""
+    """The answer of a live tail; ends when the client goes or may not read any more, or with an event `error`."""
 
     def __init__(self, reader: TailReader) -> None:
         self._reader = reader
@@ -149,7 +150,8 @@ class EventStream:
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         try:
-            await until_first(self._send_events(send), request.gone(), request.stopping())
+            watching = [until_refused(request)] if STILL_ALLOWED in request.scope else []
+            await until_first(self._send_events(send), request.gone(), request.stopping(), *watching)
         finally:
             self._reader.close()
         await send({"type": "http.response.body", "body": b""})

@@ -1,5 +1,6 @@
 """Consumer instances (REST API v2): everything below `/consumers/{group}`."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, TypeAlias, TypeVar
@@ -10,7 +11,7 @@ import msgspec
 from app.http.json_body import answer, decode, no_content
 from app.http.routing import Routes
 from app.kafka.ports import EARLIEST, LATEST, CommittedOffset, OffsetReset, TopicPartition
-from app.rest.access.checks import consumable_pattern, owner_of, require
+from app.rest.access.checks import consumable, owner_of, principal_of, require
 from app.rest.access.rules import Kind, Operation
 from app.rest.consumers import FETCH_MIN_BYTES_UNSET, ConsumerConfig, ConsumerInstance
 from app.rest.errors import (
@@ -25,12 +26,15 @@ from app.rest.errors import (
 from app.rest.formats import FORMAT_BY_MEDIA_TYPE, EmbeddedFormat, encoder_of
 from app.rest.formats_by_schema import SchemaRecords
 from app.rest.http import Request, Response
+from app.rest.names import NamePattern, require_group
 from app.rest.negotiation import RECORDS_OFFERS, V2_CONSUMED, V2_OFFERS
 
 FETCH_MIN_BYTES_MAX = 10_000_000
 OFFSET_MAX = (1 << 63) - 2  # the one behind it is what is committed
+PARTITION_MAX = (1 << 31) - 1
 METADATA_BYTES_MAX = (1 << 15) - 1  # a string of Kafka's protocol
 REQUEST_TIMEOUT_MS_MAX = 600_000  # nobody holds a connection for longer on purpose
+_QUERY_NUMBER = re.compile(r"[+-]?[0-9]{1,19}")
 
 routes = Routes(consumes=V2_CONSUMED, offers=V2_OFFERS, prefix="/consumers/{group}")
 
@@ -59,9 +63,13 @@ class _Partition(msgspec.Struct):
 
     @property
     def key(self) -> TopicPartition:
-        """Raises Unprocessable when half of it is missing."""
+        """Raises Unprocessable when half of it is missing, BadRequest for a number that no partition can have."""
         if not self.topic or self.partition is None:
             raise Unprocessable("topic and partition may not be null")
+        if self.partition < 0:
+            raise Unprocessable("partition must be greater than or equal to 0")
+        if self.partition > PARTITION_MAX:
+            raise BadRequest(f"partition must be at most {PARTITION_MAX}")
         return TopicPartition(self.topic, self.partition)
 
 
@@ -99,6 +107,7 @@ _offsets_decoder = msgspec.json.Decoder(_OffsetsRequest | None)
 
 @routes.on("POST", "", body=_CreateRequest)
 async def create_instance(request: Request, group: str) -> Response:
+    require_group(group)
     body = await request.body()
     wanted = (decode(_create_decoder, body) if body else None) or _CreateRequest()
     instance = request.context.consumers.create(group, _config(wanted, owner_of(request)))
@@ -124,10 +133,12 @@ async def subscribe(request: Request, group: str, name: str) -> Response:
         require(request, Operation.CONSUME, Kind.TOPIC, *wanted.topics)
         await instance.subscribe(wanted.topics)
     elif wanted.topic_pattern is not None:
+        may_read = consumable(request, wanted.topic_pattern)
         try:
-            await instance.subscribe_pattern(consumable_pattern(request, wanted.topic_pattern))
+            pattern = NamePattern(wanted.topic_pattern)
         except ValueError as error:
             raise InvalidConsumerConfig(str(error)) from error
+        await instance.subscribe_pattern(pattern, may_read=may_read)
     return no_content()
 
 
@@ -208,6 +219,7 @@ async def get_committed_offsets(request: Request, group: str, name: str) -> Resp
     body = await request.body()
     wanted = decode(_partitions_decoder, body) if body else None
     partitions = _partitions_of_query(request.query_pairs) if wanted is None else _partitions(wanted)
+    require(request, Operation.CONSUME, Kind.TOPIC, *(partition.topic for partition in partitions))
     committed = (await request.context.admin.group_offsets([group])).get(group, {})
     offsets = [
         {
@@ -232,6 +244,8 @@ async def read_records(request: Request, group: str, name: str) -> Response:
     asked = FORMAT_BY_MEDIA_TYPE.get(request.media_type, EmbeddedFormat.BINARY)
     if asked is not instance.config.embedded:
         raise ConsumerFormatMismatch
+    if principal_of(request) is not None:  # whose rules may be others than when it subscribed
+        require(request, Operation.CONSUME, Kind.TOPIC, *instance.topics)
     settings = request.context.settings
     wait_ms = instance.config.request_timeout_ms or settings.consumer_request_timeout_ms
     asked_wait_ms = _query_number(request.query, "timeout")
@@ -319,10 +333,11 @@ def _switch(name: str, value: Setting, *, default: bool) -> bool:
 
 def _query_number(query: Mapping[str, str], name: str) -> int:
     value = query.get(name, "")
-    try:
-        return int(value) if value else 0
-    except ValueError:
-        raise BadRequest(f"{name} is {value!r}, not a number") from None
+    if not value:
+        return 0
+    if not _QUERY_NUMBER.fullmatch(value):
+        raise BadRequest(f"{name} is {value[:100]!r}, not a number")
+    return int(value)
 
 
 def _partitions(wanted: _PartitionsRequest) -> list[TopicPartition]:

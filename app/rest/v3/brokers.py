@@ -2,6 +2,8 @@
 
 from app.http.json_body import answer
 from app.kafka.ports import BrokerNode, ClusterMetadata
+from app.rest.access.checks import visible
+from app.rest.access.rules import Kind
 from app.rest.errors import NotFound
 from app.rest.http import Request, Response
 from app.rest.v3.partitions import replica_resource
@@ -31,9 +33,9 @@ async def list_replicas_of_broker(request: Request, cluster_id: str, broker_id: 
     metadata = await request.context.admin.metadata()
     broker = find_broker(metadata, broker_id)
     replicas = [
-        replica_resource(cluster, cluster_id, topic.name, partition, broker.broker_id)
-        for topic in sorted(metadata.topics.values(), key=lambda topic: topic.name)
-        for partition in topic.partitions
+        replica_resource(cluster, cluster_id, name, partition, broker.broker_id)
+        for name in visible(request, Kind.TOPIC, sorted(metadata.topics))
+        for partition in metadata.topics[name].partitions
         if broker.broker_id in partition.replicas
     ]
     url = f"{cluster.url}/brokers/{broker.broker_id}/partition-replicas"

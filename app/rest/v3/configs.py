@@ -7,6 +7,8 @@ import msgspec
 
 from app.http.json_body import answer, decode, no_content, read_utf8
 from app.kafka.ports import AlterOperation, ConfigChange, ConfigEntry, ConfigResource, ResourceType
+from app.rest.access.checks import require, visible
+from app.rest.access.rules import Kind, Operation
 from app.rest.errors import BadRequest, NotFound, Unprocessable
 from app.rest.http import Request, Response
 from app.rest.v3.brokers import find_broker
@@ -126,7 +128,7 @@ async def _find_cluster_owner(request: Request, cluster_id: str) -> _Owner:
 @routes.on("GET", "/topics/-/configs")
 async def list_configs_of_all_topics(request: Request, cluster_id: str) -> Response:
     cluster = await find_cluster(request, cluster_id)
-    topics = sorted((await request.context.admin.metadata()).topics)
+    topics = visible(request, Kind.TOPIC, sorted((await request.context.admin.metadata()).topics))
     configs = await request.context.admin.topic_configs_of_all(topics)
     resources = [
         owner.resource(config)
@@ -149,6 +151,7 @@ async def alter_configs_of_many_topics(request: Request, cluster_id: str) -> Res
         if not alteration.topic_name:
             raise Unprocessable("data.topic_name may not be null or empty")
         changes.setdefault(alteration.topic_name, []).append(_change_of(alteration))
+    require(request, Operation.MANAGE, Kind.TOPIC, *changes)
     by_owner = {_topic_owner(cluster, cluster_id, topic).key: of_topic for topic, of_topic in changes.items()}
     for topic, of_topic in changes.items():
         await _check_names(request, _topic_owner(cluster, cluster_id, topic), of_topic)

@@ -1,6 +1,7 @@
 """`…/consumer-groups`: groups, their members, what these read, and how far behind they are."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from app.http.json_body import answer
@@ -70,7 +71,7 @@ async def list_assignments(request: Request, cluster_id: str, group_id: str, con
     member = _find_member(await _find_group(request, group_id), consumer_id)
     resources = [
         _assignment_resource(cluster, cluster_id, group_id, member, partition)
-        for partition in sorted(member.assignment)
+        for partition in _visible(request, member.assignment)
     ]
     url = _consumer_place(_place(cluster, group_id), consumer_id).url + "/assignments"
     return answer_list(request, "KafkaConsumerAssignment", url, resources)
@@ -82,7 +83,7 @@ async def get_assignment(
 ) -> Response:
     cluster = await find_cluster(request, cluster_id)
     member = _find_member(await _find_group(request, group_id), consumer_id)
-    for partition in member.assignment:
+    for partition in _visible(request, member.assignment):
         if (partition.topic, str(partition.partition)) == (topic, number):
             return answer(request, _assignment_resource(cluster, cluster_id, group_id, member, partition))
     raise NotFound
@@ -134,8 +135,16 @@ def _find_member(group: GroupDescription, member_id: str) -> GroupMember:
     raise NotFound
 
 
+def _visible(request: Request, partitions: Iterable[TopicPartition]) -> list[TopicPartition]:
+    """In order, those of topics that the user may describe."""
+    return [one for one in sorted(partitions) if visible(request, Kind.TOPIC, [one.topic])]
+
+
 async def _find_lags(request: Request, group_id: str) -> list[_Lag]:
-    """Lag on every partition with a committed offset that still has a leader. Raises NotFound when there is none."""
+    """Lag on every partition with a committed offset that still has a leader, of topics that the user may describe.
+
+    Raises NotFound when there is none.
+    """
     admin = request.context.admin
     group = await _find_group(request, group_id)
     committed = (await admin.group_offsets([group_id])).get(group_id, {})
@@ -143,7 +152,7 @@ async def _find_lags(request: Request, group_id: str) -> list[_Lag]:
     readers = {partition: member for member in group.members for partition in member.assignment}
     lags = [
         _Lag(partition, committed[partition].offset, ends[partition].offset, readers.get(partition))
-        for partition in sorted(committed)
+        for partition in _visible(request, committed)
         if partition in ends and not ends[partition].error_code
     ]
     if not lags:

@@ -4,6 +4,7 @@ Confluent's rules: `schema` (with `type`) is registered; `schema_id`, `schema_ve
 version) is looked up. The subject is given, or made of topic and schema by a strategy.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -76,9 +77,11 @@ _Choice: TypeAlias = tuple[
 class RecordSchemas:
     """The schemas of records for one topic that arrived together; each is asked for once."""
 
-    def __init__(self, schemas: SchemaAccess, topic: str) -> None:
+    def __init__(self, schemas: SchemaAccess, topic: str, *, require_subject: Callable[[str], None]) -> None:
+        """require_subject: raises what the record's receipt says where nothing may be registered under a subject."""
         self._schemas = schemas
         self._topic = topic
+        self._require_subject = require_subject
         self._known: dict[_Choice, KnownSchema] = {}
 
     async def encode(self, data: Data | None, *, is_key: bool) -> DataBySchema | None:
@@ -121,6 +124,7 @@ class RecordSchemas:
             subject = data.subject or by_topic
             if _strategy(data) != "TOPIC_NAME":
                 subject = self._record_subject(data, await self._schemas.name_of(wanted, data.schema))
+            self._require_subject(subject)
             return await self._schemas.register(subject, wanted, data.schema)
         if data.schema_id is not None:
             subject = data.subject or by_topic

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from app.http.json_body import answer
 from app.kafka.ports import Reassignment
+from app.rest.access.checks import visible
+from app.rest.access.rules import Kind
 from app.rest.errors import NotFound
 from app.rest.http import Request, Response
 from app.rest.v3.resources import Place, Resource, answer_list, find_cluster, resource, v3_routes
@@ -16,7 +18,9 @@ routes = v3_routes("/v3/clusters/{cluster_id}/topics")
 async def list_all_reassignments(request: Request, cluster_id: str) -> Response:
     cluster = await find_cluster(request, cluster_id)
     url = f"{cluster.url}/topics/-/partitions/-/reassignment"
-    return await _list(request, cluster, cluster_id, url, lambda _: True)
+    return await _list(
+        request, cluster, cluster_id, url, lambda one: bool(visible(request, Kind.TOPIC, [one.partition.topic]))
+    )
 
 
 @routes.on("GET", "/{topic}/partitions/-/reassignment")

@@ -13,6 +13,7 @@ import msgspec
 from starlette.types import Send
 
 from app.http.json_body import charset_of
+from app.rest.access.checks import STILL_ALLOWED, Forbidden, until_refused
 from app.rest.context import RestContext
 from app.rest.errors import BadRequest, RequestTimeout, RestError
 from app.rest.http import ClientDisconnected, Request
@@ -119,6 +120,7 @@ class RecordStream(Generic[T]):
         self._settings = settings
         self._objects = DecodedObjects(decoder, settings.request_max_bytes)
         self._deadline_ms = target.context.clock.monotonic_ms() + settings.produce_stream_duration_ms
+        self._is_refused = False
         self._pending = _Pending(settings.produce_stream_pending_max, settings.produce_stream_pending_max_bytes)
 
     async def send_to(self, send: Send, request: Request) -> None:
@@ -135,10 +137,17 @@ class RecordStream(Generic[T]):
         """Receipts, while the rest of the request is read."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._read(request))
+            watching = tasks.create_task(self._watch(request)) if STILL_ALLOWED in request.scope else None
             while chunks := await self._pending.take():
                 lines = b"".join([_lines(await chunk.receipts()) for chunk in chunks])
                 await send({"type": "http.response.body", "body": lines, "more_body": True})
                 self._pending.written(chunks)
+            if watching is not None:
+                watching.cancel()
+
+    async def _watch(self, request: Request) -> None:
+        await until_refused(request)
+        self._is_refused = True
 
     async def _read(self, request: Request) -> None:
         """Start a chunk for all that arrives, until the request ends or cannot be read on."""
@@ -182,6 +191,9 @@ class RecordStream(Generic[T]):
         records = self._objects.feed(data)
         if records and self._is_over_time:
             await self._fail(RequestTimeout(STREAM_TOO_LONG), count=len(records))
+            return False
+        if records and self._is_refused:
+            await self._fail(Forbidden("The user may not produce to the topic any more"), count=len(records))
             return False
         for at in range(0, len(records), CHUNK_RECORDS_MAX):
             await self._pending.put(await self._target.start(records[at : at + CHUNK_RECORDS_MAX]))

@@ -7,10 +7,10 @@ Receipts come in the order of the records. An error of one record is its receipt
 import asyncio
 import binascii
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Annotated, TypeAlias
 
 import msgspec
@@ -18,6 +18,7 @@ from msgspec import UNSET, UnsetType
 
 from app.http.json_body import charset_of, compact, decode, encode, read_utf8
 from app.kafka.ports import ClusterUnreachable, RecordToSend
+from app.rest.access.checks import require_subject
 from app.rest.context import RestContext
 from app.rest.errors import (
     BadRequest,
@@ -43,6 +44,7 @@ from broker.errors import KafkaError
 routes = v3_routes("/v3/clusters/{cluster_id}/topics/{topic}")
 
 RECORD_OVERHEAD_BYTES = 40  # about what a record weighs besides its key and value
+TIMESTAMP_MS_MAX = 253_402_300_799_999  # with an offset from UTC, the last years that can be written reach beyond it
 _ENTRY_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _BySchema: TypeAlias = tuple[DataBySchema | None, DataBySchema | None]
 _NO_SCHEMAS: _BySchema = (None, None)
@@ -132,7 +134,7 @@ async def produce_stream(request: Request, cluster_id: str, topic: str) -> Recor
     """Any number of records, one JSON object each; a receipt per record while the request goes on."""
     await find_cluster(request, cluster_id)
     charset_of(request.headers)
-    target = _Target(request.context, cluster_id, topic)
+    target = _Target(request.context, cluster_id, topic, partial(require_subject, request))
     chunks = request.chunks()
     try:
         async with asyncio.timeout(request.context.settings.produce_stream_idle_ms / 1000):
@@ -154,7 +156,8 @@ async def produce_batch(request: Request, cluster_id: str, topic: str) -> Respon
         raise InvalidPayload
     entries = decode(_batch_decoder, compact(body)).entries
     ids = _entry_ids(entries, request.context.settings.produce_batch_entries_max)
-    chunk = await _Target(request.context, cluster_id, topic).start([_decoded(entry) for entry in entries or ()])
+    target = _Target(request.context, cluster_id, topic, partial(require_subject, request))
+    chunk = await target.start([_decoded(entry) for entry in entries or ()])
     successes: list[_Receipt] = []
     failures: list[_Failure] = []
     for entry_id, receipt in zip(ids, await chunk.receipts(), strict=True):
@@ -255,6 +258,7 @@ class _Target:
     context: RestContext
     cluster_id: str
     topic: str
+    require_subject: Callable[[str], None]
 
     async def start(self, records: Sequence[_Record | BadRequest]) -> _Chunk:
         """Hand records to the producer; those that were no records fail with what was wrong."""
@@ -262,7 +266,9 @@ class _Target:
         accepted: list[_Accepted] = []
         wishes: list[int | None] = []
         now_ms = self.context.clock.now_ms()
-        schemas = None if self.context.schemas is None else RecordSchemas(self.context.schemas, self.topic)
+        schemas = None
+        if self.context.schemas is not None:
+            schemas = RecordSchemas(self.context.schemas, self.topic, require_subject=self.require_subject)
         for record in records:
             try:
                 if isinstance(record, BadRequest):
@@ -373,6 +379,8 @@ def _timestamp_ms(timestamp: datetime) -> int:
     timestamp_ms = int(timestamp.timestamp() * 1000)
     if timestamp_ms < 0:
         raise BadRequest("timestamp must not lie before 1970")
+    if timestamp_ms > TIMESTAMP_MS_MAX:
+        raise BadRequest("timestamp must lie before the year 10000")
     return timestamp_ms
 
 

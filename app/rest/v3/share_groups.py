@@ -4,7 +4,7 @@ from app.http.json_body import answer
 from app.kafka.ports import GroupDescription, GroupMember, GroupState, GroupType, TopicPartition
 from app.rest.access.checks import visible
 from app.rest.access.rules import Kind
-from app.rest.errors import NotFound
+from app.rest.errors import GroupNotFound, NotFound
 from app.rest.http import Request, Response
 from app.rest.v3.consumer_groups import state_word
 from app.rest.v3.resources import Place, Resource, answer_list, find_cluster, resource, v3_routes
@@ -54,15 +54,16 @@ async def list_share_assignments(request: Request, cluster_id: str, group_id: st
     resources = [
         _assignment_resource(cluster, cluster_id, group_id, member, partition)
         for partition in sorted(member.assignment)
+        if visible(request, Kind.TOPIC, [partition.topic])
     ]
     return answer_list(request, "KafkaShareGroupConsumerAssignment", url, resources)
 
 
 async def _find_group(request: Request, group_id: str) -> GroupDescription:
-    """Raises NotFound, also for a group of another kind."""
+    """Raises GroupNotFound, also for a group of another kind."""
     group = (await request.context.admin.describe_share_groups([group_id])).get(group_id)
     if group is None or group.state is GroupState.DEAD:
-        raise NotFound
+        raise GroupNotFound
     return group
 
 

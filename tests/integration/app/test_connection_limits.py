@@ -92,6 +92,21 @@ async def test_a_body_that_stops_is_answered_and_one_that_only_pauses_is_read(mo
         assert whole.endswith(b"\r\n\r\n10")
 
 
+async def test_a_body_that_comes_in_drops_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It never stands still, and would need a day."""
+    monkeypatch.setattr(exchange, "BODY_IDLE_SECONDS", 0.5)
+    async with serving(ConnectionLimits()) as (port, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 10000000\r\n\r\n")
+        status = asyncio.create_task(reader.readline())
+        async with asyncio.timeout(30):
+            while not status.done():
+                writer.write(b"x")
+                await asyncio.sleep(0.01)
+        assert status.result().startswith(b"HTTP/1.1 408")
+        writer.close()
+
+
 async def test_who_never_reads_is_left_and_who_reads_slowly_is_served() -> None:
     async with serving(ConnectionLimits(unread_timeout_s=0.5)) as (port, connections):
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 16)

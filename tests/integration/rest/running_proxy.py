@@ -118,7 +118,7 @@ class _BesideRegistry:
         self._registry = registry
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_registry = scope["path"].split("/", 2)[1] in REGISTRY_ROOTS
+        is_registry = scope["path"][1:].partition("/")[0] in REGISTRY_ROOTS
         await (self._registry if is_registry else self._proxy)(scope, receive, send)
 
 

@@ -51,7 +51,6 @@ def told(answer: httpx.Response) -> tuple[int, int]:
         "topics/nope/partitions/-/reassignment",
         "consumer-groups/nope",
         "consumer-groups/nope/lags",
-        "share-groups/nope",
         # What only Confluent Server has.
         "topics/nope/default-configs",
         "brokers/-/tasks",
@@ -72,6 +71,11 @@ def test_what_is_not_there_is_404(proxy: RunningProxy, path: str) -> None:
     assert told(proxy.http.get(url)) == (404, 404)
     if "nope" not in path.split("/")[:4]:
         assert proxy.http.get(url).json()["message"] == "HTTP 404 Not Found"
+
+
+def test_a_share_group_that_is_not_there_is_40405(proxy: RunningProxy) -> None:
+    for path in ("share-groups/nope", "share-groups/nope/consumers", "share-groups/nope/consumers/one/assignments"):
+        assert told(proxy.http.get(f"{proxy.cluster_url()}/{path}")) == (404, 40405), path
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Group consumers over a MemoryCluster: the whole group is one member, and waiting turns the clock."""
 
-import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -58,8 +57,8 @@ class MemoryConsumer:
     def subscribe(self, topics: Sequence[str]) -> None:
         self._topics, self._positions, self._is_joining = tuple(topics), {}, True
 
-    def subscribe_pattern(self, pattern: str) -> None:
-        self.subscribe(sorted(name for name in self._cluster.topics if re.fullmatch(pattern, name)))
+    def subscribe_matching(self, is_wanted: Callable[[str], bool]) -> None:
+        self.subscribe(sorted(filter(is_wanted, self._cluster.topics)))
 
     def unsubscribe(self) -> None:
         self._topics, self._positions, self._is_joining = (), {}, False

@@ -80,16 +80,28 @@ async def test_a_gzip_body_is_unpacked(client: httpx.AsyncClient, cluster: Memor
     assert cluster.topics["single"].partitions[0].records[0].value == b"1"
 
 
+async def test_a_gzip_body_of_several_members_is_read_to_its_end(
+    client: httpx.AsyncClient, cluster: MemoryCluster
+) -> None:
+    body = json.dumps({"records": [{"value": "v" * 18_000}]}).encode()
+    members = b"".join(gzip.compress(body[at : at + 9]) for at in range(0, 900, 9)) + gzip.compress(body[900:])
+    headers = {**JSON_RECORDS, "Content-Encoding": "gzip"}
+    assert (await client.post("/topics/single", content=members, headers=headers)).status_code == 200
+    assert cluster.topics["single"].partitions[0].records[0].value == b'"' + b"v" * 18_000 + b'"'
+
+
 @pytest.mark.parametrize(
     ("body", "encoding", "status"),
     [
         (b"no gzip at all", "gzip", 400),
+        (gzip.compress(b"{}") + b"and more", "gzip", 400),
+        (gzip.compress(b"{}") + gzip.compress(b"{}")[:-9], "gzip", 400),
         (gzip.compress(b"{}")[:-9], "gzip", 400),
         (gzip.compress(b" " * 20_001), "gzip", 413),
         (b" " * 20_001, "identity", 413),
         (b"{}", "br", 415),
     ],
-    ids=["not gzip", "half a gzip", "a bomb", "too large", "unknown encoding"],
+    ids=["not gzip", "more than gzip", "half a member", "half a gzip", "a bomb", "too large", "unknown encoding"],
 )
 async def test_a_body_that_cannot_be_taken_is_refused(
     client: httpx.AsyncClient, body: bytes, encoding: str, status: int

@@ -50,10 +50,19 @@ async def test_its_members_tell_what_they_read(client: httpx.AsyncClient) -> Non
 
 
 @pytest.mark.usefixtures("share_group")
-@pytest.mark.parametrize("path", ["classic", "nope", "share/consumers/nobody", "share/consumers/nobody/assignments"])
-async def test_what_is_no_share_group_is_404(client: httpx.AsyncClient, path: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("classic", 40405),
+        ("nope", 40405),
+        ("nope/consumers", 40405),
+        ("share/consumers/nobody", 404),
+        ("share/consumers/nobody/assignments", 404),
+    ],
+)
+async def test_what_is_no_share_group_is_404(client: httpx.AsyncClient, path: str, code: int) -> None:
     answer = await client.get(f"{C}/share-groups/{path}")
-    assert (answer.status_code, answer.json()["error_code"]) == (404, 404)
+    assert (answer.status_code, answer.json()["error_code"]) == (404, code)
 
 
 async def test_a_partition_on_its_way_is_told_at_every_level(client: httpx.AsyncClient, cluster: MemoryCluster) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from broker.errors import InvalidRegularExpression
-from broker.groups.topic_pattern import TopicPattern
+from broker.topic_pattern import TopicPattern
 
 REFUSED = (
     r"\1 (?P=x) a** a*+ [b-a] \Z (?#x) x{1001} (?>a) *a \8 \k a|* \C \u0041 \X a++ ) (a [a (?=a) (?<!a) "
