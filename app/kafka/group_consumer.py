@@ -193,7 +193,7 @@ class AiokafkaGroupConsumer:
 
     async def _poll(self, until_s: float, records_max: int) -> list[ConsumedRecords]:
         loop, client = asyncio.get_running_loop(), self._started
-        while client is self._client:
+        while self._client is not None:
             # It has no records for us, but waits while the group rebalances, raises the group's errors, and counts as
             # the sign of life without which a member leaves its group (max.poll.interval.ms).
             await client.getmany(timeout_ms=0)
