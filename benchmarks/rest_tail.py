@@ -29,6 +29,7 @@ VALUE_BYTES = 100
 WARM_UP_S = 1.0
 SECONDS = 8.0
 TICK_S = 0.001
+ARRIVAL_TIMEOUT_S = 60.0
 P99_BOUND_MS = 50
 CORES_BOUND = 1.0
 
@@ -117,30 +118,34 @@ async def produce(producer: Producer, case: Case, seconds: float) -> list[int]:
             sent_at.append(at)
         producer.poll(0)
         await asyncio.sleep(TICK_S)
+    producer.flush()
     return sent_at
 
 
 async def run(rest: str, producer: Producer, case: Case, web: psutil.Process) -> Arrivals:
     arrivals: list[tuple[int, int]] = []
+    each = CLIENTS if case.partitions == 1 else 1
     listeners = await listen(rest, case, arrivals)
-    await produce(producer, case, WARM_UP_S)
-    await asyncio.sleep(0.5)
+    await arrived(arrivals, each * len(await produce(producer, case, WARM_UP_S)))
     arrivals.clear()
     load = psutil.Process()
     before, began = (cpu_seconds(web), cpu_seconds(load)), time.monotonic()
     sent_at = await produce(producer, case, SECONDS)
     seconds = time.monotonic() - began
     spent = cpu_seconds(web) - before[0], cpu_seconds(load) - before[1]
-    expected = len(sent_at) * (CLIENTS if case.partitions == 1 else 1)
-    for _ in range(100):  # every record must come, however late
-        if len(arrivals) == expected:
-            break
-        await asyncio.sleep(0.1)
-    assert len(arrivals) == expected, f"{len(arrivals)} of {expected} events came"
+    await arrived(arrivals, each * len(sent_at))
     for listener in listeners:
         listener.transport.close()
     latencies_s = [(now - then) / 1e9 for then, now in arrivals]
     return Arrivals(latencies_s, len(sent_at), spent[0] / seconds, spent[1] / seconds)
+
+
+async def arrived(arrivals: list[tuple[int, int]], count: int) -> None:
+    """Wait until every record has come to everyone, however late."""
+    until = time.monotonic() + ARRIVAL_TIMEOUT_S
+    while len(arrivals) < count and time.monotonic() < until:
+        await asyncio.sleep(0.05)
+    assert len(arrivals) == count, f"{len(arrivals)} of {count} events came"
 
 
 def cpu_seconds(process: psutil.Process) -> float:
