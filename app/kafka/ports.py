@@ -415,10 +415,6 @@ class ConsumedRecord(Protocol):
     """A record as it was read; timestamp in ms. Read-only."""
 
     @property
-    def topic(self) -> str: ...
-    @property
-    def partition(self) -> int: ...
-    @property
     def offset(self) -> int: ...
     @property
     def timestamp(self) -> int: ...
@@ -427,11 +423,20 @@ class ConsumedRecord(Protocol):
     @property
     def value(self) -> bytes | None: ...
     @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumedRecords:
+    """Some records of one partition in order of their offsets, at least one."""
+
+    topic: str
+    partition: int
+    records: Sequence[ConsumedRecord]
 
 
 class GroupConsumer(Protocol):
-    """One member of a consumer group. It commits only when told to.
+    """One member of a consumer group. It commits only when told to, and fetches only while it is polled.
 
     subscribe and assign exclude each other until unsubscribe. Nothing here waits for the cluster longer than it says.
     """
@@ -453,11 +458,8 @@ class GroupConsumer(Protocol):
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """The partition must be assigned."""
 
-    async def poll(self, *, wait_s: float, records_max: int) -> list[ConsumedRecord]:
-        """Records in order of their partitions; [] after wait_s without any, the wait for an assignment included."""
-
-    def pause(self) -> None:
-        """Fetch nothing more until the next poll: a member that nobody reads from should cost next to nothing."""
+    async def poll(self, *, wait_s: float, records_max: int) -> list[ConsumedRecords]:
+        """At most records_max records; [] after wait_s without any, the wait for an assignment included."""
 
     async def has_read_to(self, end_offsets: Mapping[TopicPartition, int]) -> bool:
         """True when the next offset of each of these partitions that is still assigned is its end offset or later."""

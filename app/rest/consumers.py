@@ -7,11 +7,13 @@ that went out in an answer. It knows no HTTP.
 import asyncio
 import logging
 import uuid
+from bisect import bisect_right
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
+from itertools import accumulate
 from typing import Protocol, TypeAlias
 
 import msgspec
@@ -22,6 +24,7 @@ from app.kafka.ports import (
     ClusterUnreachable,
     CommittedOffset,
     ConsumedRecord,
+    ConsumedRecords,
     ConsumerFactory,
     GroupConsumer,
     OffsetReset,
@@ -35,7 +38,7 @@ from app.rest.errors import (
     IllegalConsumerState,
     SerializationFailed,
 )
-from app.rest.formats import EmbeddedFormat, RecordEncoder
+from app.rest.formats import EmbeddedFormat, RecordsEncoder
 from app.rest.names import NamePattern, require_topics
 from app.rest.settings import RestSettings
 from broker.errors import KafkaError, by_code
@@ -90,32 +93,51 @@ class _Batch:
     is_full: bool = False
     end_offsets: Mapping[TopicPartition, int] | None = None  # of all partitions, asked when the first record was taken
 
-    def take_from(self, pending: deque[ConsumedRecord], encode: RecordEncoder) -> None:
+    def take_from(self, pending: deque[ConsumedRecords], encode: RecordsEncoder) -> None:
         """Move records over while they fit. The first is taken whatever its size, or nobody could ever read past it.
 
         Raises SerializationFailed when the very first cannot be encoded; a later one ends the batch before it.
         """
-        encoded: list[msgspec.Struct] = []
         while pending and not self.is_full:
-            record = pending[0]
-            size_bytes = len(record.key or b"") + len(record.value or b"")
-            if self.next_offsets and self.size_bytes + size_bytes > self.bytes_max:
+            consumed = pending[0]
+            taken = self._take(consumed, encode)
+            if taken == len(consumed.records):
+                pending.popleft()
+            else:
                 self.is_full = True
-                break
-            try:
-                encoded.append(encode(record))
-            except SerializationFailed:
-                if not self.next_offsets:
-                    raise
-                self.is_full = True
-                break
-            pending.popleft()
-            self.size_bytes += size_bytes
-            self.next_offsets[record.topic, record.partition] = record.offset + 1
-            self.is_full = self.size_bytes >= self.bytes_max
+                pending[0] = replace(consumed, records=consumed.records[taken:])
+
+    def _take(self, consumed: ConsumedRecords, encode: RecordsEncoder) -> int:
+        """Take what fits of them, and say how many that is."""
+        sizes = [len(one.key or b"") + len(one.value or b"") for one in consumed.records]
+        size_bytes = sum(sizes)
+        if self.size_bytes + size_bytes > self.bytes_max:
+            fitting = bisect_right(list(accumulate(sizes)), self.bytes_max - self.size_bytes)
+            fitting = max(fitting, 0 if self.next_offsets else 1)
+            consumed, size_bytes = replace(consumed, records=consumed.records[:fitting]), sum(sizes[:fitting])
+        try:
+            encoded = encode(consumed) if consumed.records else ()
+        except SerializationFailed:
+            encoded = self._encode_while_possible(consumed, encode)
+            size_bytes = sum(sizes[: len(encoded)])
         if encoded:
             self.count += len(encoded)
+            self.size_bytes += size_bytes
+            self.is_full = self.size_bytes >= self.bytes_max
+            self.next_offsets[consumed.topic, consumed.partition] = consumed.records[len(encoded) - 1].offset + 1
             self.parts.append(_encode(encoded)[1:-1])
+        return len(encoded)
+
+    def _encode_while_possible(self, consumed: ConsumedRecords, encode: RecordsEncoder) -> Sequence[msgspec.Struct]:
+        encoded: list[msgspec.Struct] = []
+        for record in consumed.records:
+            try:
+                encoded += encode(replace(consumed, records=[record]))
+            except SerializationFailed:
+                if not encoded and not self.next_offsets:
+                    raise
+                break
+        return encoded
 
     def json(self) -> bytes:
         return b"[" + b",".join(self.parts) + b"]"
@@ -154,7 +176,7 @@ class ConsumerInstance:
         self._consumer: GroupConsumer = create(group, offset_reset=config.offset_reset, on_revoked=self._forget_revoked)
         self._turn = asyncio.Lock()
         self._following = Following.NOTHING
-        self._pending: deque[ConsumedRecord] = deque()  # fetched, not yet in any answer
+        self._pending: deque[ConsumedRecords] = deque()  # fetched, not yet in any answer
         self._delivered: dict[TopicPartition, int] = {}  # offset after the last record in an answer, or a position set
         self._committed: dict[TopicPartition, int] = {}
         self._auto_commit_at_ms = clock.monotonic_ms() + AUTO_COMMIT_INTERVAL_MS
@@ -258,7 +280,7 @@ class ConsumerInstance:
     # --- reading ---------------------------------------------------------------------------------------------------
 
     async def read(
-        self, encode: RecordEncoder, *, wait_ms: int, bytes_max: int, prepare: Prepare | None = None
+        self, encode: RecordsEncoder, *, wait_ms: int, bytes_max: int, prepare: Prepare | None = None
     ) -> bytes:
         """A JSON array of the next records, by way of encode; of those alone that prepare, if given, was called with.
 
@@ -273,19 +295,16 @@ class ConsumerInstance:
                 raise IllegalConsumerState("The consumer instance is not subscribed and has no partitions assigned")
             await self._auto_commit()
             batch = _Batch(bytes_max)
-            try:
-                await self._gather(batch, encode, wait_ms, prepare)
-            finally:
-                self._consumer.pause()
+            await self._gather(batch, encode, wait_ms, prepare)
             if not batch.next_offsets:
                 await self._probe.check()
             self._deliver(batch)
             return batch.json()
 
-    async def _gather(self, batch: _Batch, encode: RecordEncoder, wait_ms: int, prepare: Prepare | None) -> None:
+    async def _gather(self, batch: _Batch, encode: RecordsEncoder, wait_ms: int, prepare: Prepare | None) -> None:
         deadline_ms = self._clock.monotonic_ms() + wait_ms
         if prepare is not None:
-            await prepare(tuple(self._pending))
+            await prepare(_records(self._pending))
         batch.take_from(self._pending, encode)
         while not self._is_closed and not await self._is_enough(batch):
             left_ms = deadline_ms - self._clock.monotonic_ms()
@@ -294,7 +313,7 @@ class ConsumerInstance:
             polled = await self._consumer.poll(wait_s=left_ms / 1000, records_max=POLL_RECORDS_MAX)
             self._pending.extend(polled)
             if prepare is not None:
-                await prepare(polled)
+                await prepare(_records(polled))
             batch.take_from(self._pending, encode)
             await asyncio.sleep(0)
 
@@ -418,6 +437,10 @@ class ConsumerInstance:
         if changed:
             await self._consumer.commit({partition: CommittedOffset(offset) for partition, offset in changed.items()})
             self._committed |= changed
+
+
+def _records(consumed: Collection[ConsumedRecords]) -> list[ConsumedRecord]:
+    return [record for one in consumed for record in one.records]
 
 
 class ConsumerInstances:

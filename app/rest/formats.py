@@ -4,13 +4,13 @@ binary: base64 strings. json: any JSON, kept as the client wrote it but for whit
 Registry; without one they answer the code that the original gives when its registry fails.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import TypeAlias
 
 import msgspec
 
-from app.kafka.ports import ConsumedRecord
+from app.kafka.ports import ConsumedRecord, ConsumedRecords
 from app.rest.errors import SerializationFailed
 from app.rest.negotiation import V2_EMBEDDED
 
@@ -51,14 +51,15 @@ class JsonRecord(msgspec.Struct):
     offset: int
 
 
-RecordEncoder: TypeAlias = Callable[[ConsumedRecord], msgspec.Struct]
+RecordsEncoder: TypeAlias = Callable[[ConsumedRecords], Sequence[msgspec.Struct]]
+"""What stands in JSON for some records, all of them. Raises SerializationFailed when one cannot."""
 
 
-def encoder_of(embedded: EmbeddedFormat) -> RecordEncoder:
+def encoder_of(embedded: EmbeddedFormat) -> RecordsEncoder:
     """Raises SerializationFailed for a format that needs the Schema Registry that is not there."""
     if embedded.needs_registry:
         raise no_registry(embedded)
-    return _json_record if embedded is EmbeddedFormat.JSON else _binary_record
+    return _json_records if embedded is EmbeddedFormat.JSON else _binary_records
 
 
 def no_registry(embedded: str) -> SerializationFailed:
@@ -82,17 +83,22 @@ def json_text(raw: msgspec.Raw) -> bytes | None:
     return data
 
 
-def _binary_record(record: ConsumedRecord) -> BinaryRecord:
-    return BinaryRecord(record.topic, record.key, record.value, record.partition, record.offset)
+def _binary_records(consumed: ConsumedRecords) -> list[BinaryRecord]:
+    topic, partition = consumed.topic, consumed.partition
+    return [BinaryRecord(topic, one.key, one.value, partition, one.offset) for one in consumed.records]
 
 
-def _json_record(record: ConsumedRecord) -> JsonRecord:
+def _json_records(consumed: ConsumedRecords) -> list[JsonRecord]:
+    return [_json_record(consumed.topic, consumed.partition, one) for one in consumed.records]
+
+
+def _json_record(topic: str, partition: int, record: ConsumedRecord) -> JsonRecord:
     try:
         key, value = _raw(record.key), _raw(record.value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        place = f"{record.topic}-{record.partition} at offset {record.offset}"
+        place = f"{topic}-{partition} at offset {record.offset}"
         raise SerializationFailed(f"The record of {place} is not JSON: {error}") from error
-    return JsonRecord(record.topic, key, value, record.partition, record.offset)
+    return JsonRecord(topic, key, value, partition, record.offset)
 
 
 def _raw(data: bytes | None) -> msgspec.Raw:

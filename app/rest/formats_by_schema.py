@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from app.kafka.ports import ConsumedRecord
+from app.kafka.ports import ConsumedRecord, ConsumedRecords
 from app.rest.errors import InvalidSchema, RestError, SerializationFailed
 from app.rest.formats import NULL, EmbeddedFormat, JsonRecord
 from app.schemas.framing import write_id
@@ -55,25 +55,37 @@ class SchemaRecords:
         """Ask for the schemas of the records that come next."""
         await self._reader.prepare(records)
 
-    def encode(self, record: ConsumedRecord) -> JsonRecord:
+    def encode(self, consumed: ConsumedRecords) -> list[JsonRecord]:
         """Raises SerializationFailed for one that does not decode, or is of another format."""
-        key = self._text(record, record.key, is_key=True)
-        value = self._text(record, record.value, is_key=False)
-        return JsonRecord(record.topic, key, value, record.partition, record.offset)
+        topic, partition = consumed.topic, consumed.partition
+        return [
+            JsonRecord(
+                topic,
+                self._text(consumed, one, one.key, is_key=True),
+                self._text(consumed, one, one.value, is_key=False),
+                partition,
+                one.offset,
+            )
+            for one in consumed.records
+        ]
 
-    def _text(self, record: ConsumedRecord, data: bytes | None, *, is_key: bool) -> msgspec.Raw:
+    def _text(
+        self, consumed: ConsumedRecords, record: ConsumedRecord, data: bytes | None, *, is_key: bool
+    ) -> msgspec.Raw:
         if data is None:
             return NULL
         try:
             read = self._reader.read(data, record.headers, is_key=is_key)
         except (InvalidPayload, SchemaAway) as error:
-            raise self._failed(record, str(error), is_key=is_key) from error
+            raise self._failed(consumed, record, str(error), is_key=is_key) from error
         if read is None:
-            raise self._failed(record, "it names no schema", is_key=is_key)
+            raise self._failed(consumed, record, "it names no schema", is_key=is_key)
         if read.schema.schema_type != REGISTRY_TYPES[self._embedded]:
-            raise self._failed(record, f"its schema is of type {read.schema.schema_type}", is_key=is_key)
+            raise self._failed(consumed, record, f"its schema is of type {read.schema.schema_type}", is_key=is_key)
         return msgspec.Raw(read.text)
 
-    def _failed(self, record: ConsumedRecord, reason: str, *, is_key: bool) -> SerializationFailed:
-        place = f"{'key' if is_key else 'value'} of {record.topic}-{record.partition} at offset {record.offset}"
+    def _failed(
+        self, consumed: ConsumedRecords, record: ConsumedRecord, reason: str, *, is_key: bool
+    ) -> SerializationFailed:
+        place = f"{'key' if is_key else 'value'} of {consumed.topic}-{consumed.partition} at offset {record.offset}"
         return SerializationFailed(f"The {place} is not {self._embedded}: {reason}")

@@ -1,7 +1,10 @@
 """Records in (REST API v2): `POST /topics/{topic}` and `/topics/{topic}/partitions/{partition}`."""
 
-from collections.abc import Sequence
-from typing import TypeVar
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from itertools import chain
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -18,7 +21,7 @@ from app.rest.formats import FORMAT_BY_MEDIA_TYPE, NULL, EmbeddedFormat
 from app.rest.http import Request, Response
 from app.rest.idempotency import answered_once
 from app.rest.negotiation import V2_EMBEDDED, V2_OFFERS, V2_PRODUCE_CONSUMED, parse_content_type
-from app.rest.placing import Appended, Placement, partition_count
+from app.rest.placing import Appended, Placement, Started, partition_count
 from app.rest.v2.metadata import partition_number
 from app.rest.v2.schema_records import NO_SCHEMAS, SchemaIds, SchemaRecord, SchemaRequest, encode_records
 from broker.errors import (
@@ -28,6 +31,8 @@ from broker.errors import (
     TopicAuthorizationFailed,
     TransactionalIdAuthorizationFailed,
 )
+
+SLICE_BYTES = 4 << 20  # of a request: so much of it is made into records at a time
 
 routes = Routes(consumes=V2_PRODUCE_CONSUMED, offers=V2_OFFERS)
 
@@ -70,14 +75,13 @@ _schema_decoder = msgspec.json.Decoder(SchemaRequest | None)
 @answered_once
 async def produce_to_topic(request: Request, topic: str) -> Response:
     """Append records; their own `partition` wins, then the key's, then whichever has its turn."""
-    body = await request.body()
     embedded = _embedded(request)
     if embedded.needs_registry:
-        return await _produce_by_schema(request, topic, embedded, body)
-    records, wishes = _read_records(body, embedded)
+        return await _produce_by_schema(request, topic, embedded, await request.body())
+    asked, wishes, size_bytes = _read_records(await request.body(), embedded)
     count = await partition_count(request.context.producer, topic)
     placement = Placement(request.context.producer, request.context.sticky_partitions, topic, count)
-    return await _append(request, placement, records, wishes, size_bytes=len(body))
+    return await _append(request, placement, asked, wishes, size_bytes=size_bytes, to_send=_TO_SEND[embedded])
 
 
 @routes.on("POST", "/topics/{topic}/partitions/{partition}", body=_BODIES)
@@ -85,31 +89,78 @@ async def produce_to_topic(request: Request, topic: str) -> Response:
 async def produce_to_partition(request: Request, topic: str, number: str) -> Response:
     """Append records to one partition; a record's own `partition` still wins."""
     partition = partition_number(number)
-    body = await request.body()
     embedded = _embedded(request)
     if embedded.needs_registry:
-        return await _produce_by_schema(request, topic, embedded, body, partition)
-    records, own = _read_records(body, embedded)
+        return await _produce_by_schema(request, topic, embedded, await request.body(), partition)
+    asked, own, size_bytes = _read_records(await request.body(), embedded)
     count = await partition_count(request.context.producer, topic)
     if not 0 <= partition < count:
         raise PartitionNotFound
-    wishes = [partition if wish is None else wish for wish in own or [None] * len(records)]
+    wishes = [partition if wish is None else wish for wish in own or [None] * len(asked)]
     placement = Placement(request.context.producer, request.context.sticky_partitions, topic, count)
-    return await _append(request, placement, records, wishes, size_bytes=len(body))
+    return await _append(request, placement, asked, wishes, size_bytes=size_bytes, to_send=_TO_SEND[embedded])
 
 
 async def _append(
     request: Request,
     placement: Placement,
-    records: list[RecordToSend],
+    asked: list[T],
     wishes: Sequence[int | None] | None,
     *,
     size_bytes: int,
+    to_send: Callable[[list[T]], list[RecordToSend]],
     schemas: SchemaIds = NO_SCHEMAS,
 ) -> Response:
-    started = placement.start(records, wishes, size_bytes=size_bytes)
-    outcomes = [await append.outcome() for append in started]
-    return _answer(request, outcomes, record_count=len(records), schemas=schemas)
+    record_count = len(asked)
+    if size_bytes <= SLICE_BYTES:
+        started = placement.start(to_send(asked), wishes, size_bytes=size_bytes)
+        outcomes = [await append.outcome() for append in started]
+    else:
+        outcomes = await _append_slices(placement, asked, wishes, size_bytes=size_bytes, to_send=to_send)
+    return _answer(request, outcomes, record_count=record_count, schemas=schemas)
+
+
+async def _append_slices(
+    placement: Placement,
+    asked: list[T],
+    wishes: Sequence[int | None] | None,
+    *,
+    size_bytes: int,
+    to_send: Callable[[list[T]], list[RecordToSend]],
+) -> list[Appended]:
+    """A large request in slices, in order, two of them on their way; what became records is taken out of asked.
+
+    All of it at once would hold the loop for a second, and the request in memory as what was asked, as records and as
+    batches. After a slice that found no cluster nothing more is sent.
+    """
+    record_count, slice_count = len(asked), max(1, len(asked) * SLICE_BYTES // size_bytes)
+    outcomes: list[Appended] = []
+    on_their_way: list[Started] = []
+    first = 0
+    while asked:
+        records = to_send(asked[:slice_count])
+        del asked[:slice_count]
+        started = placement.start(
+            records, wishes and wishes[first : first + len(records)], size_bytes=min(size_bytes, SLICE_BYTES)
+        )
+        for one in started:
+            one.group.indexes = _moved(one.group.indexes, first)
+        first += len(records)
+        ended = [await one.outcome() for one in on_their_way]
+        outcomes += ended
+        on_their_way = started
+        away = next((one for one in ended if isinstance(one.error, ClusterUnreachable)), None)
+        if away is not None:
+            outcomes.append(replace(away, indexes=range(first, record_count)))
+            break
+        await asyncio.sleep(0)
+    return outcomes + [await one.outcome() for one in on_their_way]
+
+
+def _moved(indexes: Sequence[int], by: int) -> Sequence[int]:
+    if isinstance(indexes, range):
+        return range(indexes.start + by, indexes.stop + by)
+    return [index + by for index in indexes]
 
 
 async def _produce_by_schema(
@@ -132,7 +183,7 @@ async def _produce_by_schema(
         null_is_kafkas=request.context.settings.null_request_body_always_publishes_empty_record,
     )
     placement = Placement(request.context.producer, request.context.sticky_partitions, topic, count)
-    return await _append(request, placement, records, wishes, size_bytes=len(body), schemas=schemas)
+    return await _append(request, placement, records, wishes, size_bytes=len(body), to_send=list, schemas=schemas)
 
 
 def _embedded(request: Request) -> EmbeddedFormat:
@@ -150,24 +201,40 @@ def _asked(decoder: msgspec.json.Decoder[T | None], body: bytes) -> T:
     return asked
 
 
-def _read_records(body: bytes, embedded: EmbeddedFormat) -> tuple[list[RecordToSend], list[int | None] | None]:
-    """The records of a request, and the partitions that they ask for (None: none does)."""
+def _read_records(body: bytes, embedded: EmbeddedFormat) -> tuple[list[Any], list[int | None] | None, int]:
+    """The records of a request, the partitions that they ask for (None: none does), and the body's bytes.
+
+    Callers keep no body: of a large one there would be two while it is read.
+    """
+    size_bytes = len(body)
+    asked: list[_JsonRecord] | list[_BinaryRecord] | None
     if embedded is EmbeddedFormat.JSON:
-        of_json = _asked(_json_decoder, compact(body)).records
-        wishes = _wishes(of_json)
-        # json_bytes written out: a call per record is a third of this.
-        records = [
-            RecordToSend(
-                None if one.key is NULL or (key := bytes(one.key)) == b"null" else key,
-                None if (value := bytes(one.value)) == b"null" else value,
-            )
-            for one in of_json or ()
-        ]
+        body = compact(body)
+        asked = _asked(_json_decoder, body).records
     else:
-        of_binary = _asked(_binary_decoder, body).records
-        wishes = _wishes(of_binary)
-        records = [RecordToSend(one.key, one.value) for one in of_binary or ()]
-    return records, wishes
+        asked = _asked(_binary_decoder, body).records
+    return asked or [], _wishes(asked), size_bytes
+
+
+def _json_to_send(asked: list[_JsonRecord]) -> list[RecordToSend]:
+    # json_bytes written out: a call per record is a third of this.
+    return [
+        RecordToSend(
+            None if one.key is NULL or (key := bytes(one.key)) == b"null" else key,
+            None if (value := bytes(one.value)) == b"null" else value,
+        )
+        for one in asked
+    ]
+
+
+def _binary_to_send(asked: list[_BinaryRecord]) -> list[RecordToSend]:
+    return [RecordToSend(one.key, one.value) for one in asked]
+
+
+_TO_SEND: dict[EmbeddedFormat, Callable[[list[Any]], list[RecordToSend]]] = {
+    EmbeddedFormat.JSON: _json_to_send,
+    EmbeddedFormat.BINARY: _binary_to_send,
+}
 
 
 def _wishes(
@@ -200,8 +267,12 @@ def _answer(
     request: Request, outcomes: Sequence[Appended], *, record_count: int, schemas: SchemaIds = NO_SCHEMAS
 ) -> Response:
     """One entry per record, in the order of the request. 401 or 403 when any record met with that, else 200."""
-    if len(outcomes) == 1 and outcomes[0].error is None:
-        return Response(200, _one_partition(outcomes[0], schemas), request.media_type)
+    first = outcomes[0]
+    if len(outcomes) == 1 and first.error is None:
+        return Response(200, _one_partition(first.partition, first.offsets, schemas), request.media_type)
+    if all(one.error is None and one.partition == first.partition for one in outcomes):
+        offsets = chain.from_iterable(one.offsets for one in outcomes)
+        return Response(200, _one_partition(first.partition, offsets, schemas), request.media_type)
     if all(isinstance(outcome.error, ClusterUnreachable) for outcome in outcomes):
         raise ClusterAway(str(outcomes[0].error))
     entries = [_OffsetEntry()] * record_count
@@ -219,13 +290,13 @@ def _answer(
     return Response(status, body, request.media_type)
 
 
-def _one_partition(appended: Appended, schemas: SchemaIds) -> bytes:
+def _one_partition(partition: int, offsets: Iterable[int], schemas: SchemaIds) -> bytes:
     """The answer when all records went to one partition, which is nearly always: joined in C, not encoded."""
-    start = b'{"partition":%d,"offset":' % appended.partition
+    start = b'{"partition":%d,"offset":' % partition
     end = b',"error_code":null,"error":null}'
-    entries = (end + b"," + start).join([b"%d" % offset for offset in appended.offsets])
+    entries = (end + b"," + start).join([b"%d" % offset for offset in offsets])
     ids = b'],"key_schema_id":null,"value_schema_id":null}' if schemas is NO_SCHEMAS else _ids_end(schemas)
-    return b'{"offsets":[' + start + entries + end + ids
+    return b"".join((b'{"offsets":[', start, entries, end, ids))
 
 
 def _ids_end(schemas: SchemaIds) -> bytes:

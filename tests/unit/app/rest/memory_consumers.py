@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from app.kafka.ports import (
     ClusterUnreachable,
     CommittedOffset,
-    ConsumedRecord,
+    ConsumedRecords,
     GroupConsumer,
     OffsetReset,
     TopicPartition,
@@ -19,13 +19,11 @@ Revoked = Callable[[Collection[TopicPartition]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class MemoryConsumed:
-    topic: str
-    partition: int
     offset: int
     timestamp: int
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]] = ()
+    headers: Sequence[tuple[str, bytes | None]] = ()
 
 
 class MemoryConsumer:
@@ -36,7 +34,6 @@ class MemoryConsumer:
     ) -> None:
         self.polls: list[float] = []
         self.is_stopped = False
-        self.is_paused = True
         self._cluster = cluster
         self._clock = clock
         self._group_id = group_id
@@ -76,32 +73,28 @@ class MemoryConsumer:
         assert partition in self._positions
         self._positions[partition] = offset
 
-    async def poll(self, *, wait_s: float, records_max: int) -> list[ConsumedRecord]:
+    async def poll(self, *, wait_s: float, records_max: int) -> list[ConsumedRecords]:
         self.polls.append(wait_s)
-        self.is_paused = False
         if self._is_joining:
             self._is_joining = False
             for topic in self._topics:
                 for number in range(len(self._cluster.topics[topic].partitions)):
                     partition = TopicPartition(topic, number)
                     self._positions[partition] = self._start_offset(partition)
-        found: list[ConsumedRecord] = []
+        found: list[ConsumedRecords] = []
         for partition in sorted(self._positions):
-            for record in self._log(partition).records:
-                if record.offset >= self._positions[partition] and len(found) < records_max:
-                    found.append(
-                        MemoryConsumed(
-                            *(partition.topic, partition.partition, record.offset, record.timestamp_ms),
-                            *(record.key, record.value, record.headers),
-                        )
-                    )
-                    self._positions[partition] = record.offset + 1
+            records = [
+                MemoryConsumed(record.offset, record.timestamp_ms, record.key, record.value, record.headers)
+                for record in self._log(partition).records
+                if record.offset >= self._positions[partition]
+            ][:records_max]
+            if records:
+                found.append(ConsumedRecords(partition.topic, partition.partition, records))
+                self._positions[partition] = records[-1].offset + 1
+                records_max -= len(records)
         if not found:
             self._clock.advance(int(wait_s * 1000))
         return found
-
-    def pause(self) -> None:
-        self.is_paused = True
 
     async def has_read_to(self, end_offsets: Mapping[TopicPartition, int]) -> bool:
         return all(at >= end_offsets.get(partition, 0) for partition, at in self._positions.items())

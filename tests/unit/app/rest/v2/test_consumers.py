@@ -3,7 +3,7 @@ import base64
 import httpx
 import pytest
 
-from app.kafka.ports import ConsumedRecord, RecordToSend, TopicPartition
+from app.kafka.ports import ConsumedRecords, RecordToSend, TopicPartition
 from app.rest import RestProxy
 from app.rest.consumers import AUTO_COMMIT_INTERVAL_MS
 from tests.doubles import ManualClock
@@ -243,12 +243,6 @@ async def test_records_are_read_once(reader: httpx.AsyncClient, cluster: MemoryC
     assert [record["offset"] for record in await read(reader)] == [3]  # type: ignore[index]
 
 
-async def test_nothing_is_fetched_between_reads(reader: httpx.AsyncClient, consumers: MemoryConsumers) -> None:
-    await read(reader)
-    assert consumers.made[0].polls
-    assert consumers.made[0].is_paused
-
-
 async def test_binary_records_are_base64(client: httpx.AsyncClient, cluster: MemoryCluster) -> None:
     cluster.produce("single", 0, RecordToSend(b"k", bytes(range(256))), RecordToSend(b"", None))
     await create(client, format="binary")
@@ -323,7 +317,7 @@ async def test_a_read_goes_on_until_it_has_all_that_was_there_at_its_first_recor
 ) -> None:
     poll = consumers.made[0].poll
 
-    async def poll_one(*, wait_s: float, records_max: int) -> list[ConsumedRecord]:
+    async def poll_one(*, wait_s: float, records_max: int) -> list[ConsumedRecords]:
         return await poll(wait_s=wait_s, records_max=1)  # a fetch that was answered with what was there then
 
     monkeypatch.setattr(consumers.made[0], "poll", poll_one)
