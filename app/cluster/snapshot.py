@@ -192,9 +192,6 @@ class ClusterSnapshot:
         """The effective value of a topic's config, or None when it was not seen yet."""
         return next((entry.value for entry in self.topic_configs.get(topic, ()) if entry.name == name), None)
 
-    def groups_of(self, topic: str) -> tuple[GroupLag, ...]:
-        return tuple(group for group in self.groups.values() if topic in group.topics)
-
     def record_count(self, topic: str) -> int | None:
         """Offsets held by all partitions of the topic, or None while some are not known."""
         info = self.topics.get(topic)
@@ -202,9 +199,6 @@ class ClusterSnapshot:
             return None
         known = [self.offsets.get(TopicPartition(topic, partition.partition)) for partition in info.partitions]
         return None if any(one is None for one in known) else sum(one.record_count for one in known if one)
-
-    def is_under_replicated(self, partition: PartitionInfo) -> bool:
-        return len(partition.isr) < len(partition.replicas)
 
     def is_offline(self, partition: PartitionInfo) -> bool:
         return partition.leader_id < 0 or partition.leader_id not in {broker.broker_id for broker in self.brokers}

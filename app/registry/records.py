@@ -106,11 +106,6 @@ class SubjectValue(Struct, frozen=True, omit_defaults=True):
     version: int = 0
 
 
-class ContextValue(Struct, frozen=True):
-    context: str
-    tenant: str = TENANT
-
-
 class Key(Struct, frozen=True):
     """Any key; fields that its keytype does not have keep their defaults."""
 

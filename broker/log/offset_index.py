@@ -53,11 +53,6 @@ class OffsetIndex:
         """About what the entries take in memory."""
         return 9 * len(self._offsets)
 
-    @property
-    def last_position(self) -> int:
-        """Position of the last sparse entry's batch; -1 without one."""
-        return self._positions[self.entry_count - 1] if self.entry_count else -1
-
     def note(self, base_offset: int, position: int) -> None:
         """Remember a batch that gets no entry, until the next entry makes it dispensable."""
         self._offsets.append(base_offset - self._base_offset)

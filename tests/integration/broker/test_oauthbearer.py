@@ -135,8 +135,8 @@ def test_a_key_that_is_new_at_the_issuer_is_fetched_while_the_login_waits(secure
     assert key_server.asked == 2
 
 
-def round_trip(address: str, token: str) -> None:
-    """Produce and consume with librdkafka, which asks `oauth_cb` for its token."""
+def round_trip(address: str, token: str) -> bytes | None:
+    """Produce with librdkafka and read the value back; it asks `oauth_cb` for its token."""
     config = {
         "bootstrap.servers": address,
         "security.protocol": "SASL_PLAINTEXT",
@@ -153,16 +153,17 @@ def round_trip(address: str, token: str) -> None:
     deadline = time.monotonic() + 10
     while (message := consumer.poll(0.5)) is None or message.error():
         assert time.monotonic() < deadline
-    assert message.value() == b"hello"
     consumer.close()
+    return message.value()
 
 
 def test_librdkafka_logs_in(secured, issuer):
-    round_trip(secured.addresses["TOKEN"], issuer.token(algorithm="RS256"))
+    assert round_trip(secured.addresses["TOKEN"], issuer.token(algorithm="RS256")) == b"hello"
 
 
 def test_librdkafka_logs_in_with_an_unsecured_token_where_that_is_allowed(secured):
-    round_trip(secured.addresses["DEV"], raw_token({"alg": "none"}, {"sub": "dev", "exp": time.time() + 600}))
+    token = raw_token({"alg": "none"}, {"sub": "dev", "exp": time.time() + 600})
+    assert round_trip(secured.addresses["DEV"], token) == b"hello"
 
 
 def test_librdkafka_is_told_that_its_token_is_bad(secured, issuer):

@@ -229,7 +229,7 @@ def test_a_quota_that_is_used_up_is_42901(proxy: RunningProxy) -> None:
         answer = create_topic(proxy)
         return answer.status_code != 201 and told(answer) == (429, 42901)
 
-    wait_until(is_refused)
+    assert wait_until(is_refused)
 
 
 def test_an_acl_that_kafka_refuses_is_40002(proxy: RunningProxy) -> None:
