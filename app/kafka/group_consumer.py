@@ -18,7 +18,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 
 from app.kafka.connection import ClusterConnections, ConnectionSettings
-from app.kafka.partition_fetch import Found, PartitionFetcher, UnreadRecords
+from app.kafka.partition_fetch import FetchesUnderWay, Found, PartitionFetcher, UnreadRecords
 from app.kafka.ports import (
     ClusterUnreachable,
     CommittedOffset,
@@ -119,6 +119,7 @@ class AiokafkaGroupConsumer:
         self._positions: dict[TopicPartition, int] = {}
         """The next offset to hand out, of assigned partitions; the one that was longest without records is first."""
         self._unread: dict[TopicPartition, UnreadRecords] = {}
+        self._fetches = FetchesUnderWay(fetcher)
 
     async def start(self) -> None:
         if self._client is not None:
@@ -199,6 +200,10 @@ class AiokafkaGroupConsumer:
         except client_errors.KafkaError as error:
             _raise_translated(error)
 
+    def release(self) -> None:
+        self._unread.clear()
+        self._fetches.forget()
+
     def _lacks_topics(self, client: aiokafka.AIOKafkaConsumer) -> bool:
         """Whether a topic that it reads did not exist yet, as far as the broker knew that was asked last."""
         wanted = {*client.subscription(), *(one.topic for one in client.assignment())}
@@ -242,7 +247,7 @@ class AiokafkaGroupConsumer:
     async def _fetch(self, *, wait_ms: int) -> None:
         """Have something unread, if there is anything; what passes is waited for."""
         try:
-            found = await self._fetcher.fetch(dict(self._positions), wait_ms=wait_ms)
+            found = await self._fetches.found(self._positions, wait_ms=wait_ms)
             moved = [one.partition.topic for one in found if await self._accept(one)]
             self._fetcher.look_up_again(moved)
         except (KafkaError, ClusterUnreachable) as error:
@@ -324,7 +329,7 @@ class AiokafkaGroupConsumer:
         """What was fetched is no longer ours, and where we stood the group knows."""
         self._assignments_count += 1
         self._positions.clear()
-        self._unread.clear()
+        self.release()
 
     def _pause(self) -> None:
         if self._client is not None:

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
@@ -64,36 +64,20 @@ class PartitionFetcher:
         """Before the next fetch: their leaders seem to have moved."""
         self._moved.update(topics)
 
-    async def fetch(self, offsets: Mapping[TopicPartition, int], *, wait_ms: int) -> list[Found]:
-        """What is there from these offsets on, as soon as one leader has something; [] after about wait_ms.
-
-        Partitions are read in the order in which they are named, for as much as one answer may hold; those without a
-        leader are left out. Raises KafkaError and ClusterUnreachable when nothing was found, and no leader is known or
-        one did not answer.
+    def start(self, leader_id: int, offsets: Mapping[TopicPartition, int], wait_ms: int) -> asyncio.Task[list[Found]]:
+        """Fetch from one leader, in the order of the offsets. The task outlives whoever waits for it: its connection is
+        free again only when the answer is there.
         """
-        by_leader = await self._by_leader(offsets)
-        waiting = set()
-        for leader_id, partitions in by_leader.items():
-            # A task that outlives a caller who is cancelled: its connection is free again when the answer is there.
-            task = asyncio.create_task(self._fetch_at(leader_id, partitions, offsets, min(wait_ms, WAIT_MS_MAX)))
-            self._fetches.add(task)
-            task.add_done_callback(self._ended)
-            waiting.add(task)
-        failure: BaseException | None = None
-        while waiting:
-            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                failure = task.exception() or failure
-            if failure is not None:
-                self.look_up_again({partition.topic for partition in offsets})
-            found = [one for task in done if task.exception() is None for one in task.result()]
-            if found:
-                return found
-        if failure is not None:
-            raise failure
-        return []
+        task = asyncio.create_task(self._fetch_at(leader_id, offsets, min(wait_ms, WAIT_MS_MAX)))
+        self._fetches.add(task)
+        task.add_done_callback(self._ended)
+        return task
 
-    async def _by_leader(self, offsets: Mapping[TopicPartition, int]) -> dict[int, list[TopicPartition]]:
+    async def by_leader(self, offsets: Mapping[TopicPartition, int]) -> dict[int, dict[TopicPartition, int]]:
+        """The offsets by the leaders of their partitions; partitions without one are left out.
+
+        Raises KafkaError and ClusterUnreachable when no leader is known.
+        """
         lost = {one.topic for one in offsets if self._cluster.leader(one) in (None, NO_LEADER)}
         moved, self._moved = self._moved, set()
         if lost or moved:
@@ -102,11 +86,11 @@ class PartitionFetcher:
             except BaseException:
                 self._moved |= moved
                 raise
-        by_leader: defaultdict[int, list[TopicPartition]] = defaultdict(list)
-        for one in offsets:
+        by_leader: defaultdict[int, dict[TopicPartition, int]] = defaultdict(dict)
+        for one, offset in offsets.items():
             leader_id = self._cluster.leader(one)
             if leader_id is not None and leader_id != NO_LEADER:
-                by_leader[leader_id].append(one)
+                by_leader[leader_id][one] = offset
         if not by_leader:
             raise LeaderNotAvailable("no partition has a leader")
         return by_leader
@@ -116,9 +100,7 @@ class PartitionFetcher:
         if not task.cancelled():
             task.exception()  # it was told to whoever still waited for it
 
-    async def _fetch_at(
-        self, leader_id: int, partitions: Sequence[TopicPartition], offsets: Mapping[TopicPartition, int], wait_ms: int
-    ) -> list[Found]:
+    async def _fetch_at(self, leader_id: int, offsets: Mapping[TopicPartition, int], wait_ms: int) -> list[Found]:
         lane = self._lanes.take(leader_id)
         try:
             connection = await self._cluster.connections.to_node(leader_id, lane=f"fetch-{lane}")
@@ -126,13 +108,64 @@ class PartitionFetcher:
                 max_wait_ms=wait_ms,
                 min_bytes=1,
                 max_bytes=RESPONSE_BYTES_MAX,
-                topics=_topics(partitions, offsets),
+                topics=_topics(offsets),
             )
             timeout_s = self._cluster.connections.settings.request_timeout_s + wait_ms / 1000
             answer = await connection.request(request, version_max=FETCH_VERSION_BY_NAME_MAX, timeout_s=timeout_s)
         finally:
             self._lanes.give_back(leader_id, lane)
         return _found(cast(FetchResponse, answer), offsets)
+
+
+class _UnderWay(NamedTuple):
+    """A fetch from one leader, and what it asks for."""
+
+    offsets: Mapping[TopicPartition, int]
+    task: asyncio.Task[list[Found]]
+
+
+class FetchesUnderWay:
+    """The fetches of one consumer: one to each leader. What one leader has is not held up, and what another one
+    answers meanwhile is not lost: it is there when the consumer asks again.
+    """
+
+    def __init__(self, fetcher: PartitionFetcher) -> None:
+        self._fetcher = fetcher
+        self._by_leader: dict[int, _UnderWay] = {}
+
+    def forget(self) -> None:
+        """Nobody wants their answers any more."""
+        self._by_leader.clear()
+
+    async def found(self, offsets: Mapping[TopicPartition, int], *, wait_ms: int) -> list[Found]:
+        """What is there from these offsets on, as soon as one leader has something; [] after about wait_ms.
+
+        Partitions of one leader are read in the order in which they are named, for as much as one answer may hold. An
+        answer may be to an offset of before, when the consumer has moved meanwhile. Raises KafkaError and
+        ClusterUnreachable when nothing was found, and no leader is known or one did not answer.
+        """
+        by_leader = await self._fetcher.by_leader(offsets)
+        self._by_leader = {one: under_way for one, under_way in self._by_leader.items() if one in by_leader}
+        for leader_id, wanted in by_leader.items():
+            under_way = self._by_leader.get(leader_id)
+            if under_way is None or not wanted.items() <= under_way.offsets.items():
+                self._by_leader[leader_id] = _UnderWay(wanted, self._fetcher.start(leader_id, wanted, wait_ms))
+        failure: BaseException | None = None
+        while self._by_leader:
+            tasks = {under_way.task: leader_id for leader_id, under_way in self._by_leader.items()}
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            found: list[Found] = []
+            for task in done:
+                self._by_leader.pop(tasks[task], None)
+                failure = task.exception() or failure
+                found += [] if task.exception() else task.result()
+            if failure is not None:
+                self._fetcher.look_up_again({partition.topic for partition in offsets})
+            if found:
+                return found
+        if failure is not None:
+            raise failure
+        return []
 
 
 class _Lanes:
@@ -229,11 +262,11 @@ class UnreadRecords:
                 return
 
 
-def _topics(partitions: Sequence[TopicPartition], offsets: Mapping[TopicPartition, int]) -> list[FetchTopic]:
+def _topics(offsets: Mapping[TopicPartition, int]) -> list[FetchTopic]:
     by_topic: defaultdict[str, list[FetchPartition]] = defaultdict(list)
-    for one in partitions:
+    for one, offset in offsets.items():
         by_topic[one.topic].append(
-            FetchPartition(partition=one.partition, fetch_offset=offsets[one], partition_max_bytes=PARTITION_BYTES_MAX)
+            FetchPartition(partition=one.partition, fetch_offset=offset, partition_max_bytes=PARTITION_BYTES_MAX)
         )
     return [FetchTopic(topic=topic, partitions=found) for topic, found in by_topic.items()]
 

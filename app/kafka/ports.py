@@ -461,6 +461,9 @@ class GroupConsumer(Protocol):
     async def poll(self, *, wait_s: float, records_max: int) -> list[ConsumedRecords]:
         """At most records_max records; [] after wait_s without any, the wait for an assignment included."""
 
+    def release(self) -> None:
+        """Give up what was fetched and not taken by a poll, which may be megabytes: the next poll fetches it again."""
+
     async def has_read_to(self, end_offsets: Mapping[TopicPartition, int]) -> bool:
         """True when the next offset of each of these partitions that is still assigned is its end offset or later."""
 

@@ -45,6 +45,7 @@ from broker.errors import KafkaError, by_code
 
 AUTO_COMMIT_INTERVAL_MS = 5_000  # Kafka's auto.commit.interval.ms
 EXPIRY_CHECK_S = 1.0
+RELEASE_MS = 5_000
 POLL_RECORDS_MAX = 1_000  # one poll's worth is made into JSON before the loop gets its turn
 FETCH_MIN_BYTES_UNSET = -1
 
@@ -183,8 +184,12 @@ class ConsumerInstance:
         self._used_at_ms = clock.monotonic_ms()
         self._is_closed = False
 
-    def is_expired(self, timeout_ms: int) -> bool:
-        return not self._turn.locked() and self._clock.monotonic_ms() - self._used_at_ms >= timeout_ms
+    def is_unused_for(self, period_ms: int) -> bool:
+        return not self._turn.locked() and self._clock.monotonic_ms() - self._used_at_ms >= period_ms
+
+    def release(self) -> None:
+        """Give up what was fetched ahead: whoever does not read must not hold megabytes."""
+        self._consumer.release()
 
     def renew(self) -> None:
         self._used_at_ms = self._clock.monotonic_ms()
@@ -512,16 +517,23 @@ class ConsumerInstances:
     async def expire(self) -> None:
         """Close the instances that nobody has used for the instance timeout."""
         timeout_ms = self._settings.consumer_instance_timeout_ms
-        expired = [key for key, instance in self._instances.items() if instance.is_expired(timeout_ms)]
+        expired = [key for key, instance in self._instances.items() if instance.is_unused_for(timeout_ms)]
         closing = [self._instances.pop(key) for key in expired]
         for instance in closing:
             log.info("consumer instance expired group=%s instance=%s", instance.group, instance.name)
         await asyncio.gather(*(instance.close() for instance in closing))
+
+    def release_unused(self) -> None:
+        """Instances that nobody reads from at the moment keep nothing but their positions."""
+        for instance in self._instances.values():
+            if instance.is_unused_for(RELEASE_MS):
+                instance.release()
 
     async def _expire_while_any(self) -> None:
         while self._instances:
             await asyncio.sleep(EXPIRY_CHECK_S)
             try:
                 await self.expire()
+                self.release_unused()
             except Exception:
                 log.exception("closing expired consumer instances failed")

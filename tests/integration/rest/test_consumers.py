@@ -1,6 +1,9 @@
+import asyncio
 import base64
 import time
 
+from app.kafka.group_consumer import AiokafkaConsumers
+from app.kafka.ports import OffsetReset
 from tests.conftest import wait_until
 from tests.integration.rest.running_proxy import READ_BINARY, READ_JSON, V2, RunningProxy
 
@@ -46,6 +49,28 @@ def test_binary_records_come_as_base64(proxy: RunningProxy, topic: str, group: s
         answer = proxy.http.get(f"{consumer.base_uri}/records", headers=READ_BINARY)
         assert base64.b64decode(answer.json()[0]["value"]) == '"ä"'.encode()
         assert proxy.http.get(f"{consumer.base_uri}/records", headers=READ_JSON).json()["error_code"] == 40601
+
+
+async def test_what_was_fetched_and_given_up_is_fetched_again(proxy: RunningProxy, topic: str, group: str) -> None:
+    proxy.create_topic(topic, partitions=2)
+    proxy.produce(topic, *[{"value": n, "partition": n % 2} for n in range(20)])
+
+    async def on_revoked(_: object) -> None:
+        """Nothing is committed here."""
+
+    consumers = AiokafkaConsumers(proxy.bootstrap_servers.split(","))
+    consumer = consumers(group, offset_reset=OffsetReset.EARLIEST, on_revoked=on_revoked)
+    await consumer.start()
+    consumer.subscribe([topic])
+    found: list[int] = []
+    async with asyncio.timeout(30):
+        while len(found) < 20:
+            for polled in await consumer.poll(wait_s=2, records_max=3):
+                found += [int(record.value or b"") for record in polled.records]
+            consumer.release()
+        assert await consumer.poll(wait_s=0.2, records_max=3) == []
+    await consumer.stop()
+    assert sorted(found) == list(range(20))
 
 
 def test_max_bytes_cuts_between_records_and_loses_none(proxy: RunningProxy, topic: str, group: str) -> None:

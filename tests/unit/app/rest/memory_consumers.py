@@ -33,6 +33,7 @@ class MemoryConsumer:
         self, cluster: MemoryCluster, clock: ManualClock, group_id: str, offset_reset: OffsetReset, on_revoked: Revoked
     ) -> None:
         self.polls: list[float] = []
+        self.releases = 0
         self.is_stopped = False
         self._cluster = cluster
         self._clock = clock
@@ -72,6 +73,9 @@ class MemoryConsumer:
     def seek(self, partition: TopicPartition, offset: int) -> None:
         assert partition in self._positions
         self._positions[partition] = offset
+
+    def release(self) -> None:
+        self.releases += 1
 
     async def poll(self, *, wait_s: float, records_max: int) -> list[ConsumedRecords]:
         self.polls.append(wait_s)

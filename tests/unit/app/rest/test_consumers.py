@@ -35,7 +35,7 @@ async def test_operations_of_one_instance_wait_for_each_other(
     telling = asyncio.create_task(instance.subscription())
     await asyncio.sleep(0.01)
     assert not telling.done()
-    assert not instance.is_expired(0)
+    assert not instance.is_unused_for(0)
     go_on.set()
     assert await reading == b"[]"
     assert await telling == ("single",)

@@ -5,7 +5,7 @@ import pytest
 
 from app.kafka.ports import ConsumedRecords, RecordToSend, TopicPartition
 from app.rest import RestProxy
-from app.rest.consumers import AUTO_COMMIT_INTERVAL_MS
+from app.rest.consumers import AUTO_COMMIT_INTERVAL_MS, RELEASE_MS
 from tests.doubles import ManualClock
 from tests.memory_cluster import MemoryCluster
 from tests.unit.app.rest.memory_consumers import MemoryConsumers
@@ -162,6 +162,17 @@ async def test_an_instance_expires_when_nobody_asks_for_it(
     await proxy.context.consumers.expire()
     assert consumers.made[0].is_stopped
     assert code(await reader.get(f"{INSTANCE}/subscription")) == (404, 40403)
+
+
+async def test_an_instance_that_is_not_read_from_gives_up_what_was_fetched_ahead(
+    reader: httpx.AsyncClient, proxy: RestProxy, clock: ManualClock, consumers: MemoryConsumers
+) -> None:
+    clock.advance(RELEASE_MS - 1)
+    proxy.context.consumers.release_unused()
+    assert consumers.made[0].releases == 0
+    clock.advance(1)
+    proxy.context.consumers.release_unused()
+    assert consumers.made[0].releases == 1
 
 
 async def test_all_instances_leave_their_groups_at_stop(
