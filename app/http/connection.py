@@ -20,7 +20,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from uvicorn.server import ServerState
 
-from app.http.cycle import WHOLE_BODY, Cycle
+from app.http.cycle import Cycle
 from app.http.exchange import STOPPING
 from broker.security.tls import distinguished_name
 
@@ -264,7 +264,6 @@ class HttpConnection(asyncio.Protocol):
         }
         keep_alive = http_version != "1.0" and parser.should_keep_alive()
         cycle = self._cycle = Cycle(self, scope, keep_alive=keep_alive, expects_continue=self._expects_continue)
-        scope[WHOLE_BODY] = cycle.whole_body
         if self._running is None:
             self._run(cycle, scope)
         else:

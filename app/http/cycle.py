@@ -1,7 +1,7 @@
 """One request and its answer on a connection, as ASGI's scope, receive and send.
 
 An answer whose length is known leaves in one write, head and body together: a system call and a packet less for each
-request. What need not wait does not wait: send() makes no coroutine, and whole_body() gives a body that came with its
+request. What need not wait does not wait: send() makes no coroutine, and whole_body() takes a body that came with its
 head, as nearly all do, without one.
 """
 
@@ -12,12 +12,9 @@ from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
-from starlette.types import ASGIApp, Message, Scope
+from starlette.types import ASGIApp, Message, Receive, Scope
 
 log = logging.getLogger(__name__)
-
-WHOLE_BODY: Final = "caudal.whole_body"
-"""Key in a scope: a function that takes and returns the whole body, or None while it is not all there."""
 
 _STATUS_LINES: Final = {int(one): b"HTTP/1.1 %d %s\r\n" % (one, one.phrase.encode()) for one in HTTPStatus}
 _WITHOUT_BODY: Final = frozenset({204, 304})
@@ -60,9 +57,7 @@ class CycleOwner(Protocol):
 
 
 class Cycle:
-    """The connection feeds it and runs it, the application asks it. The scope knows it, and it does not know the scope:
-    a ring of the two would be left to the garbage collector with every request.
-    """
+    """The connection feeds it and runs it, the application asks it."""
 
     __slots__ = (
         "_expects_continue",
@@ -102,7 +97,6 @@ class Cycle:
         self._head = b""  # what is kept back until the body comes
         self._framing = _Framing.LENGTH
         self._to_send = 0  # bytes of the body, when its length is known
-        scope[WHOLE_BODY] = self.whole_body
 
     # --- the connection's side -------------------------------------------------------------------------------------
 
@@ -140,7 +134,7 @@ class Cycle:
 
     # --- the application's side ------------------------------------------------------------------------------------
 
-    def whole_body(self) -> bytes | None:
+    def take_whole_body(self) -> bytes | None:
         if self.more_body or self.is_disconnected:
             return None
         self._has_news = False
@@ -257,3 +251,9 @@ class Cycle:
         headers = ((b"content-type", b"application/json"), (b"content-length", b"%d" % len(_FAILURE)))
         await self.send({"type": "http.response.start", "status": 500, "headers": headers})
         await self.send({"type": "http.response.body", "body": _FAILURE})
+
+
+def whole_body(receive: Receive) -> bytes | None:
+    """Take the whole body, if all of it is there and receive is a cycle's own; None: it must be received."""
+    cycle = getattr(receive, "__self__", None)
+    return cycle.take_whole_body() if type(cycle) is Cycle else None

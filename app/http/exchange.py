@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
 
-from app.http.cycle import WHOLE_BODY
+from app.http.cycle import whole_body
 from app.http.errors import BadRequest, PayloadTooLarge, RequestTimeout, UnsupportedMediaType
 
 GZIP_WINDOW_BITS = 31  # zlib's way to say gzip, header and trailer included
@@ -103,8 +103,7 @@ class Request(Generic[C]):
         if int(self.headers.get(b"content-length", b"0")) > bytes_max:
             raise _too_large(bytes_max)
         if b"content-encoding" not in self.headers:
-            take_whole = self.scope.get(WHOLE_BODY)
-            whole: bytes | None = take_whole() if take_whole is not None else None
+            whole = whole_body(self._receive)
             if whole is not None:
                 if len(whole) > bytes_max:
                     raise _too_large(bytes_max)

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from starlette.types import Receive, Scope, Send
 
 from app.http.connection import ConnectionLimits, protocol_class
-from app.http.cycle import WHOLE_BODY
+from app.http.cycle import whole_body
 from tests.integration.running_app import running_app
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """Answers with what it was asked, framed as the path says."""
-    whole: bytes | None = b"" if scope["path"] == "/early" else scope[WHOLE_BODY]()
+    whole: bytes | None = b"" if scope["path"] == "/early" else whole_body(receive)
     body, more = whole or b"", whole is None
     while more:
         message = await receive()
