@@ -17,7 +17,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from confluent_kafka import ElectionType
 from confluent_kafka.admin import AdminClient
 
 KIT = Path(__file__).parent / "kafka_kit" / "real-kafka"
@@ -106,11 +105,6 @@ class RealKafka:
     def stop(self) -> None:
         self._kit("stop", "--wipe")
 
-    def spread_leaders(self) -> None:
-        """Give back to each partition the leader that it was created with, which may have been away meanwhile."""
-        admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
-        admin.elect_leaders(ElectionType.PREFERRED, None, request_timeout=30).result()
-
     def _kit(self, *arguments: str) -> str:
         done = subprocess.run(
             [sys.executable, str(KIT), *arguments, "--dir", str(self.directory)],
@@ -173,7 +167,6 @@ def kafka_of_three(java_tools: JavaTools, tmp_path_factory: pytest.TempPathFacto
 def three_brokers(kafka_of_three: RealKafka) -> Iterator[RealKafka]:
     """The same three, for tests that kill some: whole when they begin and when they have ended."""
     wait_until(kafka_of_three.is_whole, timeout=60)
-    kafka_of_three.spread_leaders()
     yield kafka_of_three
     kafka_of_three.start_all()
     wait_until(kafka_of_three.is_whole, timeout=60)

@@ -190,6 +190,7 @@ def test_v2_goes_on_when_a_leader_is_killed(facing: Facing, three_brokers: RealK
     assert lost(run, three_brokers, topic) == {}
     assert set(run.told) <= {"200/written", "200/50003", "503/50302"}
     assert groups.status_code == 200, groups.text
+    assert [reader.told["tail opened"] for reader in readers if isinstance(reader, TailReader)] == [1]
 
 
 def test_when_every_broker_is_killed_all_answers_are_503_until_they_are_back(
@@ -226,4 +227,5 @@ def test_when_every_broker_is_killed_all_answers_are_503_until_they_are_back(
     assert lost(run, three_brokers, topic) == {}
     assert lost(stream, three_brokers, f"{topic}-stream") == {}
     assert set(run.told) <= {"200/written", "200/50003", "503/50302"}
-    assert set(stream.refused) <= {50302}
+    assert set(stream.refused) <= {50302, 50003}
+    assert [reader.told["tail opened"] for reader in readers if isinstance(reader, TailReader)] == [1]
