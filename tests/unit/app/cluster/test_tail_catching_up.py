@@ -1,3 +1,5 @@
+"""A reader of a live tail that is behind, and what stands in its way."""
+
 from collections.abc import AsyncIterator
 
 import pytest
