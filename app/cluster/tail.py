@@ -109,8 +109,10 @@ class TailReader:
             for number in behind:
                 try:
                     events = await self._tail.read(number, self._positions)
-                except ClusterUnreachable:
-                    yield b""  # its time was over, but not ours
+                except (ClusterUnreachable, KafkaError) as error:
+                    if not _passes(error):
+                        raise
+                    yield b""  # it was waited for as long as a request may take, and is waited for again
                     continue
                 if events:
                     yield events
@@ -225,6 +227,13 @@ class TopicTail:
             if one.error_code:
                 raise by_code(one.error_code)(f"topic '{self._topic}' cannot be read now")
         return {partition.partition: one.offset for partition, one in found.items()}
+
+
+def _passes(error: ClusterUnreachable | KafkaError) -> bool:
+    """Whether waiting may help. A topic that does not exist is not waited for: it was there when somebody asked."""
+    if isinstance(error, KafkaError):
+        return error.retriable and not isinstance(error, UnknownTopicOrPartition)
+    return True
 
 
 class TopicTails:

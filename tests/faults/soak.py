@@ -53,6 +53,7 @@ PARTS: Final = {
     "clock-jumps": Part("tests/faults/test_clock_jumps.py", is_seeded=False),
     "many-partitions": Part("tests/faults/test_many_partitions.py", is_seeded=False),
     "group-storm": Part("tests/faults/test_group_storm.py"),
+    "held-stream": Part("tests/faults/test_held_stream.py", is_seeded=False),
     "checkers": Part("tests/faults/test_checker.py", is_seeded=False),
 }
 

@@ -5,6 +5,7 @@ import random
 import socket
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Self
 
 import httpx
@@ -13,13 +14,26 @@ import psutil
 from tests.conftest import Platform
 from tests.faults.broker_under_test import MIB
 
-SOAK_SECONDS, SOAK_RATE = 3_600.0, 200
-SHORT_SECONDS, SHORT_RATE = 15.0, 2_000
-"""As many records in the quarter of a minute of `make test` as in two and a half minutes of `make soak`."""
 PIECES_PER_SECOND = 10
-WARM_UP_PART = 1 / 12
-"""Five minutes of an hour: what is made once, by the first records or the first pages of history, is no growth."""
+LOOKS = 60
+"""How often the memory is looked at: every minute of an hour."""
 GROWTH_MIB_MAX = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """How long the stream is held, and how many records a second it carries.
+
+    warm_up: the part of it in which memory may grow: what is made once is no growth.
+    """
+
+    seconds: float
+    rate: int
+    warm_up: float
+
+
+SOAK = Length(3_600, rate=200, warm_up=1 / 12)
+SHORT = Length(8, rate=2_000, warm_up=1 / 2)
 
 
 class HeldStream:
@@ -67,37 +81,38 @@ class HeldStream:
             self._received += data
 
 
-def hold(stream: HeldStream, web: psutil.Process, *, seconds: float, rate: int) -> Iterator[tuple[float, float]]:
-    """Send at that rate; yields, 60 times, the seconds until then and the MiB that are the web process's own."""
+def hold(stream: HeldStream, web: psutil.Process, length: Length) -> Iterator[tuple[float, float]]:
+    """Send at that rate; yields, LOOKS times, the seconds until then and the MiB that are the web process's own."""
     begun = time.monotonic()
-    pieces = round(seconds * PIECES_PER_SECOND)
+    pieces = round(length.seconds * PIECES_PER_SECOND)
     for number in range(1, pieces + 1):
-        stream.send(rate // PIECES_PER_SECOND)
+        stream.send(length.rate // PIECES_PER_SECOND)
         time.sleep(max(0.0, begun + number / PIECES_PER_SECOND - time.monotonic()))
-        if number * 60 // pieces > (number - 1) * 60 // pieces:
+        if number * LOOKS // pieces > (number - 1) * LOOKS // pieces:
             yield time.monotonic() - begun, web.memory_full_info().uss / MIB
 
 
 def test_a_connection_that_is_held_for_an_hour_costs_no_growing_memory(
     platform: Platform, is_soak: bool, figures: Callable[..., None]
 ) -> None:
-    seconds, rate = (SOAK_SECONDS, SOAK_RATE) if is_soak else (SHORT_SECONDS, SHORT_RATE)
+    length = SOAK if is_soak else SHORT
     web = psutil.Process(platform.process.pid)
-    minutes: list[float] = []
+    looks: list[float] = []
     with HeldStream(platform, "held") as stream:
-        for at_s, own_mib in hold(stream, web, seconds=seconds, rate=rate):
-            minutes.append(own_mib)
+        for at_s, own_mib in hold(stream, web, length):
+            looks.append(own_mib)
             print(f"{at_s:7.1f} s: {own_mib:.2f} MiB, {stream.sent_count} records", flush=True)
         stream.end()
-        stored = httpx.get(f"{platform.rest}/topics/held/partitions/0/offsets").json()["end_offset"]
-        warm = minutes[round(len(minutes) * WARM_UP_PART) - 1]
-        figures(
-            seconds=seconds,
-            records=stream.sent_count,
-            warm_mib=warm,
-            end_mib=minutes[-1],
-            most_mib=max(minutes),
-            cpu_s=sum(web.cpu_times()[:2]),
-        )
-        assert stored == stream.sent_count
-    assert max(minutes[round(len(minutes) * WARM_UP_PART) :]) - warm < GROWTH_MIB_MAX
+    stored = httpx.get(f"{platform.rest}/topics/held/partitions/0/offsets").json()["end_offset"]
+    warm, *later = looks[round(len(looks) * length.warm_up) - 1 :]
+    figures(
+        seconds=length.seconds,
+        records=stream.sent_count,
+        first_mib=looks[0],
+        warm_mib=warm,
+        end_mib=looks[-1],
+        growth_mib=max(later) - warm,
+        cpu_s=sum(web.cpu_times()[:2]),
+    )
+    assert stored == stream.sent_count
+    assert max(later) - warm < GROWTH_MIB_MAX

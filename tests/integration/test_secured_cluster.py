@@ -13,9 +13,10 @@ import pytest
 from app.kafka.admin import KafkaClusterAdmin
 from app.kafka.client_properties import read_client_properties
 from broker.errors import SaslAuthenticationFailed
-from tests.conftest import Platform, RealKafka, free_ports, start_platform, start_real_kafka
+from tests.conftest import Platform, RealKafka, free_ports, start_platform, start_real_kafka, wait_until
 from tests.integration.broker.certificates import Authority
 from tests.integration.broker.secured_broker import JAAS, SecuredBroker
+from tests.integration.rest.further_clusters import cluster_ids, login, receipt, told
 
 V2 = {"Content-Type": "application/vnd.kafka.v2+json"}
 JSON = {"Content-Type": "application/vnd.kafka.json.v2+json"}
@@ -183,23 +184,48 @@ def test_the_platform_logs_in_to_its_own_broker_where_every_listener_is_secured(
         assert platform.stop() == 0
 
 
+@pytest.fixture(scope="module")
+def kafka_with_login(java_tools: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealKafka]:
+    kafka = start_real_kafka(tmp_path_factory.mktemp("kafka-with-login") / "kafka", "--sasl")
+    yield kafka
+    kafka.stop()
+
+
 @pytest.mark.java
-def test_everything_works_on_a_real_kafka_with_scram(java_tools: object, tmp_path: Path) -> None:
-    kafka: RealKafka = start_real_kafka(tmp_path / "kafka", "--sasl")
+def test_everything_works_on_a_real_kafka_with_scram(kafka_with_login: RealKafka, tmp_path: Path) -> None:
+    password = jaas("alice", "alice-secret").strip().replace("sasl.jaas.config", "sasl_jaas_config")
+    platform = start_platform(
+        tmp_path / "data",
+        *("--bootstrap-servers", kafka_with_login.bootstrap_servers),
+        *("--set", "kafka.security_protocol=SASL_PLAINTEXT"),
+        *("--set", "kafka.sasl_mechanism=SCRAM-SHA-512"),
+        *("--set", f"kafka.{password}"),
+    )
     try:
-        platform = start_platform(
-            tmp_path / "data",
-            *("--bootstrap-servers", kafka.bootstrap_servers, "--set", "kafka.security_protocol=SASL_PLAINTEXT"),
-            *("--set", "kafka.sasl_mechanism=SCRAM-SHA-512"),
-            *(
-                "--set",
-                "kafka." + jaas("alice", "alice-secret").strip().replace("sasl.jaas.config", "sasl_jaas_config"),
-            ),
-        )
-        try:
-            use_everything(platform)
-        finally:
-            assert platform.stop() == 0
-        assert "alice-secret" not in platform.log()
+        use_everything(platform)
     finally:
-        kafka.stop()
+        assert platform.stop() == 0
+    assert "alice-secret" not in platform.log()
+
+
+@pytest.mark.java
+def test_a_real_kafka_with_scram_beside_the_embedded_broker(kafka_with_login: RealKafka, tmp_path: Path) -> None:
+    clusters = [
+        *login("right", kafka_with_login.bootstrap_servers, "SCRAM-SHA-512", "alice-secret"),
+        *login("wrong", kafka_with_login.bootstrap_servers, "SCRAM-SHA-256", "no-secret"),
+    ]
+    platform = start_platform(tmp_path / "data", *clusters)
+    try:
+        wait_until(lambda: len(cluster_ids(platform)) == 2, what="the cluster that lets us in")
+        default_id, kafka_id = cluster_ids(platform)
+        kafka_url = f"{platform.rest}/v3/clusters/{kafka_id}"
+        assert httpx.post(f"{kafka_url}/topics", json={"topic_name": "beside"}, timeout=30).status_code == 201
+        assert [receipt(kafka_url, "beside")["offset"] for _ in range(3)] == [0, 1, 2]
+        assert "beside" not in httpx.get(f"{platform.rest}/topics").json()
+        # An id that nobody has said may be that of the cluster that lets nobody in.
+        unknown = httpx.get(f"{platform.rest}/v3/clusters/nobody/topics", timeout=30)
+        assert told(unknown) == (401, 40101)
+        assert httpx.get(f"{platform.rest}/v3/clusters/{default_id}/topics").status_code == 200
+    finally:
+        assert platform.stop() == 0
+    assert "secret" not in platform.log()

@@ -4,8 +4,9 @@ import time
 
 from app.kafka.group_consumer import AiokafkaConsumers
 from app.kafka.ports import OffsetReset
+from caudal.testing import Broker
 from tests.conftest import wait_until
-from tests.integration.rest.running_proxy import READ_BINARY, READ_JSON, V2, RunningProxy
+from tests.integration.rest.running_proxy import READ_BINARY, READ_JSON, V2, RunningProxy, running_proxy
 
 
 def values(records: list[dict[str, object]]) -> list[object]:
@@ -39,6 +40,33 @@ def test_an_empty_read_takes_its_timeout(proxy: RunningProxy, topic: str, group:
         start = time.monotonic()
         assert consumer.read(timeout_ms=700) == []
         assert 0.6 < time.monotonic() - start < 3
+
+
+def read_after_subscription(proxy: RunningProxy, topic: str, group: str, *, is_created: bool) -> list[object]:
+    """What is read of a topic that comes into being after somebody has subscribed to it and begun to read."""
+    proxy.create_topic(f"{topic}-there")
+    with proxy.consumer(group) as consumer:
+        consumer.subscribe(topic, f"{topic}-there").read(timeout_ms=500)
+        if is_created:
+            proxy.create_topic(topic)
+        proxy.produce(topic, {"value": 1})
+        found: list[object] = []
+        wait_until(lambda: found.extend(values(consumer.read(timeout_ms=2_000))) or found, timeout=40)
+        return found
+
+
+def test_a_topic_that_is_created_after_the_subscription_is_read(topic: str, group: str) -> None:
+    with (
+        Broker(settings={"auto.create.topics.enable": "false"}) as broker,
+        running_proxy(broker.bootstrap_servers) as proxy,
+    ):
+        assert read_after_subscription(proxy, topic, group, is_created=True) == [1]
+
+
+def test_a_topic_that_creates_itself_after_the_subscription_is_read(
+    proxy: RunningProxy, topic: str, group: str
+) -> None:
+    assert read_after_subscription(proxy, topic, group, is_created=False) == [1]
 
 
 def test_binary_records_come_as_base64(proxy: RunningProxy, topic: str, group: str) -> None:

@@ -248,6 +248,35 @@ def test_a_reader_that_falls_behind_misses_nothing(proxy: RunningProxy, topic: s
         assert found == list(range(count))
 
 
+def test_what_an_open_transaction_wrote_is_told_once_it_is_committed(
+    proxy: RunningProxy, topic: str, group: str
+) -> None:
+    proxy.create_topic(topic)
+    producer = Producer({"bootstrap.servers": proxy.bootstrap_servers, "transactional.id": topic})
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    producer.produce(topic, value='{"n": 1}')
+    assert producer.flush(10) == 0
+    early = proxy.http.get(path(topic), params={"offset": 0, "format": "json"})
+    as_group = proxy.http.get(group_path(group, topic), params={"format": "json"})
+    assert (numbers(early), numbers(as_group)) == ([], [])
+    assert (early.json()["next"], as_group.json()["next"]) == ("0:0", "0:0")
+    assert numbers(proxy.http.get(path(topic), params={"isolation": "read_uncommitted", "format": "json"})) == [1]
+    producer.commit_transaction(30)
+    on = {"cursor": early.json()["next"], "format": "json"}
+    wait_until(lambda: numbers(proxy.http.get(path(topic), params=on)) == [1])
+    assert numbers(proxy.http.get(group_path(group, topic), params={"format": "json"})) == [1]
+
+
+def test_the_link_to_the_next_page_keeps_to_the_partitions_asked_for(proxy: RunningProxy, filled: str) -> None:
+    first = proxy.http.get(path(filled), params={"partition": 1, "limit": 4, "format": "json"})
+    second = proxy.http.get(first.links["next"]["url"])
+    produce(proxy, filled, 100, 101)
+    third = proxy.http.get(second.links["next"]["url"])
+    found = numbers(first) + numbers(second) + numbers(third)
+    assert found == [*range(1, 30, 3), 100]  # 100 % 3 == 1
+
+
 # --- as a group ----------------------------------------------------------------------------------------------------
 
 

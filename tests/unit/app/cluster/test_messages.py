@@ -120,6 +120,53 @@ async def test_a_partition_without_leader_is_named(snapshot):
     assert "2 of 3 partitions" in result.words
 
 
+@pytest.mark.parametrize(
+    ("start", "offsets"),
+    [
+        (FromOffset(0), {0: 1, 1: 0, 2: 0}),
+        (Newer({0: 0, 1: 7, 2: 0}), {0: 1, 1: 7, 2: 0}),
+        (FromTime(START_MS), {0: 1, 1: 0, 2: 0}),
+        (Newest(), {0: 1, 2: 0}),
+    ],
+)
+async def test_a_partition_that_cannot_be_read_is_not_left_out_of_what_comes_next(start, offsets):
+    cluster = MemoryCluster(broker_count=2)
+    cluster.add_topic("t", partitions=3)
+    cluster.produce("t", 0, RecordToSend(key=None, value=b"1", timestamp_ms=START_MS))
+    cluster.kill_broker(2)
+    result = await browse(cluster, None, "t", partitions=(0, 1, 2), start=start)
+    assert set(result.unread) == {1}
+    assert dict(result.next_offsets) == offsets
+
+
+@pytest.mark.parametrize("start", [FromOffset(0), Newest()])
+async def test_a_leader_that_does_not_know_yet_what_is_in_sync_is_waited_for(cluster, snapshot, monkeypatch, start):
+    fetch, lags = cluster.fetch, iter([10, 40])
+
+    async def fetch_behind(partition, **asked):
+        high_watermark = next(lags, None)
+        return await fetch(partition, **asked) if high_watermark is None else FetchedBatch(b"", high_watermark, 0)
+
+    monkeypatch.setattr(cluster, "fetch", fetch_behind)
+    result = await browse(cluster, snapshot, "t", start=start, partitions=[1], limit=500)
+    assert sorted(record.offset for record in result.records) == list(range(50))
+    assert next(lags, None) is None
+
+
+async def test_what_retention_left_of_a_partition_is_read(cluster, snapshot, monkeypatch):
+    fetch, log = cluster.fetch, cluster.topics["t"].partitions[1]
+
+    async def fetch_after_retention(partition, **asked):
+        if log.log_start_offset == 0:
+            log.log_start_offset = 20
+            del log.records[:20]
+        return await fetch(partition, **asked)
+
+    monkeypatch.setattr(cluster, "fetch", fetch_after_retention)
+    result = await browse(cluster, snapshot, "t", start=FromOffset(0), partitions=[1], limit=500)
+    assert [record.offset for record in result.records] == list(range(20, 50))
+
+
 async def test_an_unknown_topic_is_an_error(cluster, snapshot):
     with pytest.raises(UnknownTopicOrPartition):
         await browse(cluster, snapshot, "nope", start=Newest())
