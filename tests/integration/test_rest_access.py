@@ -1,5 +1,6 @@
 """The REST Proxy facing strangers: HTTPS, logins, rules, limits, CORS; the other surfaces stay behind."""
 
+import contextlib
 import re
 import socket
 import ssl
@@ -61,20 +62,17 @@ class Facing:
         return httpx.Client(base_url=self.platform.rest, auth=auth, verify=context, timeout=30)
 
 
-@pytest.fixture(scope="module")
-def facing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facing]:
-    folder = tmp_path_factory.mktemp("facing")
+@contextlib.contextmanager
+def facing_others(folder: Path, **settings: object) -> Iterator[Facing]:
+    """The platform, with five topics; settings: more of those under [rest]."""
     authority = Authority(folder)
     (folder / "rest.pem").write_text(authority.issue("first", "/CN=first").read_text())
     (folder / "users.toml").write_text(users())
-    settings = {
+    settings |= {
         "users_file": folder / "users.toml",
         "ssl_keystore_location": folder / "rest.pem",
         "ssl_truststore_location": authority.certificate,
         "ssl_client_authentication": "REQUESTED",
-        "rate_limit_requests_per_s": RATE_PER_S,
-        "access_control_allow_origin": "https://shop.example",
-        "access_control_expose_headers": "Retry-After",
     }
     arguments = [word for name, value in settings.items() for word in ("--set", f"rest.{name}={value}")]
     arguments += ["--set", "http.head_timeout_s=2"]
@@ -84,8 +82,21 @@ def facing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facing]:
         cluster = http.get("/v3/clusters").json()["data"][0]["cluster_id"]
         for topic in ("orders", "orders-eu", "prices", "prices-eu", "payroll"):
             assert http.post(f"/v3/clusters/{cluster}/topics", json={"topic_name": topic}).status_code == 201
-    yield running
-    platform.stop()
+    try:
+        yield running
+    finally:
+        platform.stop()
+
+
+@pytest.fixture(scope="module")
+def facing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facing]:
+    settings = {
+        "rate_limit_requests_per_s": RATE_PER_S,
+        "access_control_allow_origin": "https://shop.example",
+        "access_control_expose_headers": "Retry-After",
+    }
+    with facing_others(tmp_path_factory.mktemp("facing"), **settings) as running:
+        yield running
 
 
 @pytest.fixture
