@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from app.cli.users import command as users_command
 from app.rest.access.users_file import hash_of_secret, read_users
 from tests.conftest import Platform, start_platform, wait_until
+from tests.docs.curl_blocks import curl_blocks
 from tests.integration.broker.certificates import Authority
 
 JSON = {"Content-Type": "application/vnd.kafka.json.v2+json"}
@@ -321,7 +322,7 @@ def test_the_page_about_this_says_what_works(facing: Facing) -> None:
     path = facing.folder / "page.toml"
     path.write_text(file)
     read_users(path)
-    (script,) = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+    (script,) = curl_blocks("docs/rest-access.md")
     before = (facing.folder / "users.toml").read_text()
     (facing.folder / "users.toml").write_text(before.replace("SHOPKEY", "K4TXGQZ7"))
     try:
