@@ -9,14 +9,9 @@ import httpx
 import pytest
 
 from tests.conftest import Platform, wait_until
+from tests.docs.curl_blocks import curl_blocks
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
-
-
-def tour() -> list[str]:
-    """The shell blocks of the section "Five minutes", in order."""
-    section = README.split("## Five minutes")[1].split("\n## ")[0]
-    return re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
 
 
 def run(block: str, platform: Platform) -> str:
@@ -30,15 +25,15 @@ def run(block: str, platform: Platform) -> str:
 def output(platform: Platform) -> list[str]:
     """What each block printed, all run in order on one platform."""
     printed = []
-    for number, block in enumerate(tour()):
+    for number, block in enumerate(curl_blocks("README.md")):
         if number == 2:  # a person needs longer than a sampler to get to the page
             wait_until(lambda: "greetings" in httpx.get(f"{platform.http}/ui/clusters/local/topics?format=json").text)
         printed.append(run(block, platform))
     return printed
 
 
-def test_there_is_a_tour() -> None:
-    assert len(tour()) == 4
+def test_there_is_a_tour(output: list[str]) -> None:
+    assert len(output) == 4
 
 
 def test_curl_produces(output: list[str]) -> None:

@@ -1,5 +1,6 @@
 """The REST Proxy facing strangers: HTTPS, logins, rules, limits, CORS; the other surfaces stay behind."""
 
+import contextlib
 import re
 import socket
 import ssl
@@ -16,6 +17,7 @@ from click.testing import CliRunner
 from app.cli.users import command as users_command
 from app.rest.access.users_file import hash_of_secret, read_users
 from tests.conftest import Platform, start_platform, wait_until
+from tests.docs.curl_blocks import curl_blocks
 from tests.integration.broker.certificates import Authority
 
 JSON = {"Content-Type": "application/vnd.kafka.json.v2+json"}
@@ -61,20 +63,17 @@ class Facing:
         return httpx.Client(base_url=self.platform.rest, auth=auth, verify=context, timeout=30)
 
 
-@pytest.fixture(scope="module")
-def facing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facing]:
-    folder = tmp_path_factory.mktemp("facing")
+@contextlib.contextmanager
+def facing_others(folder: Path, **settings: object) -> Iterator[Facing]:
+    """The platform, with five topics; settings: more of those under [rest]."""
     authority = Authority(folder)
     (folder / "rest.pem").write_text(authority.issue("first", "/CN=first").read_text())
     (folder / "users.toml").write_text(users())
-    settings = {
+    settings |= {
         "users_file": folder / "users.toml",
         "ssl_keystore_location": folder / "rest.pem",
         "ssl_truststore_location": authority.certificate,
         "ssl_client_authentication": "REQUESTED",
-        "rate_limit_requests_per_s": RATE_PER_S,
-        "access_control_allow_origin": "https://shop.example",
-        "access_control_expose_headers": "Retry-After",
     }
     arguments = [word for name, value in settings.items() for word in ("--set", f"rest.{name}={value}")]
     arguments += ["--set", "http.head_timeout_s=2"]
@@ -84,8 +83,21 @@ def facing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facing]:
         cluster = http.get("/v3/clusters").json()["data"][0]["cluster_id"]
         for topic in ("orders", "orders-eu", "prices", "prices-eu", "payroll"):
             assert http.post(f"/v3/clusters/{cluster}/topics", json={"topic_name": topic}).status_code == 201
-    yield running
-    platform.stop()
+    try:
+        yield running
+    finally:
+        platform.stop()
+
+
+@pytest.fixture(scope="module")
+def facing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facing]:
+    settings = {
+        "rate_limit_requests_per_s": RATE_PER_S,
+        "access_control_allow_origin": "https://shop.example",
+        "access_control_expose_headers": "Retry-After",
+    }
+    with facing_others(tmp_path_factory.mktemp("facing"), **settings) as running:
+        yield running
 
 
 @pytest.fixture
@@ -310,7 +322,7 @@ def test_the_page_about_this_says_what_works(facing: Facing) -> None:
     path = facing.folder / "page.toml"
     path.write_text(file)
     read_users(path)
-    (script,) = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+    (script,) = curl_blocks("docs/rest-access.md")
     before = (facing.folder / "users.toml").read_text()
     (facing.folder / "users.toml").write_text(before.replace("SHOPKEY", "K4TXGQZ7"))
     try:

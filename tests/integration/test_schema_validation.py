@@ -29,6 +29,7 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 from google.protobuf.struct_pb2 import Value
 
 from tests.conftest import start_platform, wait_until
+from tests.docs.curl_blocks import curl_blocks
 
 INVALID_RECORD = 87
 STRATEGIES = "io.confluent.kafka.serializers.subject."
@@ -297,8 +298,7 @@ def test_the_form_of_the_control_center_tells_why_beside_the_value(shop: Shop) -
 
 
 def test_the_page_does_what_it_says(shop: Shop) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "schema-validation.md").read_text()
-    script = "\n".join(re.findall(r"```sh\n(.*?)```", page, re.DOTALL))
+    script = "\n".join(curl_blocks("docs/schema-validation.md"))
     for port, url in (("8081", shop.platform.http), ("8082", shop.platform.rest)):
         script = script.replace(f"http://localhost:{port}", url)
     done = subprocess.run(["bash", "-eu", "-c", script], capture_output=True, text=True, timeout=60)

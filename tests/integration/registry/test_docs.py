@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.docs.curl_blocks import curl_blocks
 from tests.integration.registry.running_registry import RunningRegistry
 
 ROOT = Path(__file__).parents[3]
@@ -16,9 +17,7 @@ BLOCKS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
 
 def test_the_page_does_what_it_says(registry: RunningRegistry) -> None:
     printed = []
-    for block in BLOCKS:
-        if "curl" not in block:
-            continue
+    for block in curl_blocks("docs/schema-registry.md"):
         script = block.replace("http://localhost:8081", registry.url)
         done = subprocess.run(["bash", "-eu", "-c", script], capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr

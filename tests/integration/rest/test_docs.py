@@ -3,21 +3,18 @@
 import json
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 
+from tests.docs.curl_blocks import curl_blocks
 from tests.integration.rest.running_proxy import RunningProxy
-
-PAGE = (Path(__file__).parents[3] / "docs" / "rest-proxy.md").read_text()
-BLOCKS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
 
 
 @pytest.fixture(scope="module")
 def printed(proxy: RunningProxy) -> list[str]:
     """What each block printed, all run in order."""
     outputs = []
-    for block in BLOCKS:
+    for block in curl_blocks("docs/rest-proxy.md"):
         script = block.replace("http://localhost:8082", proxy.url)
         done = subprocess.run(["bash", "-eu", "-c", script], capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr

@@ -2,19 +2,18 @@
 
 import base64
 import json
-import re
 import socket
 import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
 import pytest
 from confluent_kafka import Producer
 
 from tests.conftest import wait_until
+from tests.docs.curl_blocks import curl_blocks
 from tests.integration.rest.running_proxy import RunningProxy
 
 EVENTS = {"Accept": "text/event-stream"}
@@ -363,8 +362,6 @@ def test_a_wrong_commit_moves_nothing(proxy: RunningProxy, filled: str, group: s
 
 # --- the page about it ---------------------------------------------------------------------------------------------
 
-PAGE = (Path(__file__).parents[3] / "docs" / "rest-reads.md").read_text()
-
 
 def test_the_lines_of_the_page_do_what_it_says(proxy: RunningProxy) -> None:
     proxy.create_topic("visits")
@@ -374,7 +371,7 @@ def test_the_lines_of_the_page_do_what_it_says(proxy: RunningProxy) -> None:
     assert producer.flush(10) == 0
     printed = []
     try:
-        for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL):
+        for block in curl_blocks("docs/rest-reads.md"):
             script = block.replace("http://localhost:8082", proxy.url)
             done = subprocess.run(["bash", "-u", "-c", script], capture_output=True, text=True, timeout=60)
             assert done.returncode in (0, 28), done.stderr  # curl's own time is over: the tail has no end

@@ -178,3 +178,22 @@ def test_data_that_does_not_fit_writes_nothing(proxy: RunningProxy, topic: str) 
     assert "records[1].value" in answer.json()["message"]
     offsets: httpx.Response = proxy.http.get(f"/topics/{topic}/partitions/0/offsets")
     assert offsets.json() == {"beginning_offset": 0, "end_offset": 0}
+
+
+def test_wrong_schemas_are_told_in_their_receipts(proxy: RunningProxy, topic: str) -> None:
+    """42205 for a schema that is none, 42207 for one that is not there; the records beside them are stored."""
+    proxy.create_topic(topic)
+    url = f"{proxy.cluster_url()}/topics/{topic}/records"
+    for data, code in (
+        ({"type": "AVRO", "schema": "no schema", "data": 1}, 42205),
+        ({"type": "PROTOBUF", "schema": "message {", "data": {}}, 42205),
+        ({"schema_id": 123_456, "data": 1}, 42207),
+        ({"schema_version": 99, "data": 1}, 42207),
+        ({"type": "AVRO", "schema": '"int"', "data": "x"}, 42207),
+    ):
+        answer = proxy.http.post(
+            url, content=json.dumps({"value": data}) + "{}", headers={"Content-Type": "application/json"}
+        )
+        wrong, right = [json.loads(line) for line in answer.iter_lines() if line]
+        assert (wrong["error_code"], right["error_code"]) == (422, 200), data
+        assert wrong["message"].startswith(f"Error: {code} : "), wrong["message"]

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from app.http import exchange
+from app.kafka.admin import KafkaClusterAdmin
 from app.kafka.connection import ConnectionSettings
 from app.kafka.sasl import SaslLogin
 from app.rest import RestSettings
@@ -110,6 +111,33 @@ def test_a_key_of_ten_megabytes_fails_alone(proxy: RunningProxy, topic: str) -> 
     assert end_offset(proxy, topic) == 2
 
 
+@reaches(50002)
+def test_a_record_that_its_topic_does_not_take(proxy: RunningProxy, topic: str) -> None:
+    """A compacted topic takes none without a key."""
+    proxy.create_topic(topic, cleanup_policy="compact")
+    (keyless,) = proxy.produce(topic, {"value": 1})
+    assert (keyless["offset"], keyless["error_code"]) == (None, 50002)
+    assert "without key" in str(keyless["error"])
+    assert proxy.produce(topic, {"key": 1, "value": 1})[0]["offset"] == 0
+
+
+@reaches(500)
+def test_a_fault_of_our_own_is_500_and_tells_nothing_of_the_inside(
+    proxy: RunningProxy, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: object) -> None:
+        raise RuntimeError("a secret of the inside")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(KafkaClusterAdmin, "metadata", fail)
+        for path in ("/topics", "/brokers", "/v3/clusters"):
+            answer = proxy.http.get(path)
+            assert told(answer) == (500, 500)
+            assert "secret" not in answer.text
+    assert caplog.text.count("RuntimeError: a secret of the inside") == 3
+    assert proxy.http.get("/topics").status_code == 200
+
+
 def test_a_body_that_stops_is_given_up(proxy: RunningProxy, topic: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """And while it stands still, others are served."""
     monkeypatch.setattr(exchange, "BODY_IDLE_SECONDS", 0.5)
@@ -194,6 +222,54 @@ def test_a_consumer_config_that_is_wrong(proxy: RunningProxy, group: str) -> Non
     assert create(name="twice") == (200, 0)
     assert create(id="twice") == (409, 40902)
     assert proxy.http.delete(f"/consumers/{group}/instances/twice").status_code == 204
+
+
+@reaches(400, 422, 40002, 42204)
+def test_names_and_numbers_that_kafka_cannot_have(proxy: RunningProxy, topic: str, group: str) -> None:
+    """Each is refused at once, and the instance goes on as it was."""
+    proxy.create_topic(topic)
+    proxy.produce(topic, {"value": 1})
+    with proxy.consumer(group) as consumer:
+        for name in ("a b", "é", "\0", "..", "x" * 250, "x" * 40_000):
+            assert told(consumer.post("subscription", {"topics": [topic, name]})) == (400, 40002), name[:10]
+            there = {"partitions": [{"topic": name, "partition": 0}]}
+            assert told(consumer.post("assignments", there)) == (400, 40002), name[:10]
+        for number, status in ((-1, 422), (2**31, 400), (10**30, 400)):
+            there = {"partitions": [{"topic": topic, "partition": number}]}
+            assert told(consumer.post("assignments", there)) == (status, status), number
+        for pattern in ("(", ")|(?:" + topic, "(a", "x" * 10_001):
+            assert told(consumer.post("subscription", {"topic_pattern": pattern})) == (422, 42204), pattern[:10]
+        assert consumer.subscribe(topic).read()[0]["value"] == 1
+    long = "g" * 40_000
+    assert told(proxy.http.post(f"/consumers/{long}", headers=V2)) == (400, 400)
+    assert told(proxy.http.get(f"/caudal/v1/groups/{long}/topics/{topic}/records")) == (400, 400)
+
+
+@reaches(40403)
+def test_a_partition_that_is_not_there_is_never_committed(proxy: RunningProxy, topic: str, group: str) -> None:
+    """And said so at once, not after all the time that a cluster has to answer."""
+    proxy.create_topic(topic)
+    with proxy.consumer(group) as consumer:
+        there = {"partitions": [{"topic": topic, "partition": 0}, {"topic": topic, "partition": 7}]}
+        assert consumer.post("assignments", there).status_code == 204
+        consumer.read(timeout_ms=500)  # by then it has heard of the topic
+        offsets = [{"topic": topic, "partition": 7, "offset": 1}]
+        assert told(consumer.post("offsets", {"offsets": offsets})) == (404, 40403)
+        assert proxy.http.get(f"{consumer.base_uri}/offsets?topic={topic}&partition=7").json() == {"offsets": []}
+
+
+def test_a_pattern_that_takes_regular_expressions_for_ever_holds_nobody_up(
+    proxy: RunningProxy, topic: str, group: str
+) -> None:
+    proxy.create_topic(topic)
+    proxy.create_topic("a" * 240)
+    with proxy.consumer(group) as consumer:
+        for pattern in ("(a+)+b", "(a|aa)+[^a]", "(?!(a*)*b).*!"):
+            assert consumer.post("subscription", {"topic_pattern": pattern}).status_code == 204
+            assert consumer.read(timeout_ms=200) == []
+        assert consumer.post("subscription", {"topic_pattern": f"(?!_|a).*{topic[2:]}"}).status_code == 204
+        wait_until(lambda: consumer.read(timeout_ms=500) == [] and consumer.assignment() == [(topic, 0)])
+    assert proxy.http.delete(f"{proxy.cluster_url()}/topics/{'a' * 240}").status_code == 204
 
 
 @reaches(400, 422, 40403, 40601, 40801, 40903)
@@ -282,5 +358,6 @@ def refused_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningP
 
 @reaches(40101)
 def test_a_cluster_that_refuses_the_login_of_the_proxy(refused_proxy: RunningProxy, topic: str) -> None:
-    assert told(refused_proxy.http.get("/topics")) == (401, 40101)
+    for path in ("/topics", "/v3/clusters", "/v3/clusters/any/topics"):
+        assert told(refused_proxy.http.get(path)) == (401, 40101), path
     assert told(send(refused_proxy, topic, b'{"records":[{"value":1}]}')) == (401, 40101)

@@ -66,7 +66,7 @@ def told(answer: httpx.Response) -> tuple[int, int]:
         "topics/nope/records:consume",
     ],
 )
-def test_what_is_not_there_is_404(proxy: RunningProxy, path: str) -> None:
+def test_what_v3_does_not_have_is_404(proxy: RunningProxy, path: str) -> None:
     url = path if path.startswith("/") else f"{proxy.cluster_url()}/{path}"
     assert told(proxy.http.get(url)) == (404, 404)
     if "nope" not in path.split("/")[:4]:
@@ -174,9 +174,45 @@ def test_a_wrong_record_is_told_in_its_receipt(
     assert words in wrong["message"]
 
 
+def test_what_its_topic_does_not_take_is_50002(proxy: RunningProxy, topic: str) -> None:
+    """No key where the topic is compacted; a time that is too long ago."""
+    proxy.create_topic(topic, cleanup_policy="compact", message_timestamp_before_max_ms="1000000")
+    key = {"key": {"type": "STRING", "data": "k"}}
+    url = f"{proxy.cluster_url()}/topics/{topic}/records"
+    for wrong in ({"value": {"type": "STRING", "data": "v"}}, {**key, "timestamp": "2001-01-01T00:00:00Z"}):
+        receipt = proxy.http.post(url, json=wrong)
+        assert (receipt.status_code, receipt.json()["error_code"]) == (200, 50002)
+        batch = proxy.http.post(f"{url}:batch", json={"entries": [{"id": "a", **wrong}]})
+        assert (batch.status_code, batch.json()["failures"][0]["error_code"]) == (207, 50002)
+    assert proxy.http.post(url, json=key).json()["offset"] == 0
+
+
+def test_a_time_that_cannot_be_written_is_refused_before_it_is_stored(proxy: RunningProxy, topic: str) -> None:
+    """The year 9999 far west of Greenwich is the year 10000 there, whatever the topic takes."""
+    proxy.create_topic(topic, message_timestamp_after_max_ms=str(2**63 - 1))
+    url = f"{proxy.cluster_url()}/topics/{topic}/records"
+    late = {"timestamp": "9999-12-31T23:59:59-23:59"}
+    body = json.dumps(late) + json.dumps({"timestamp": "9999-12-31T23:59:59.999Z"})
+    receipts = [json.loads(line) for line in proxy.http.post(url, content=body, headers=JSON).iter_lines() if line]
+    assert [one["error_code"] for one in receipts] == [400, 200]
+    assert receipts[1]["timestamp"] == "9999-12-31T23:59:59.999Z"
+    told = proxy.http.post(f"{url}:batch", json={"entries": [{"id": "a", **late}]})
+    assert (told.status_code, told.json()["failures"][0]["error_code"]) == (207, 400)
+    assert proxy.http.get(f"/topics/{topic}/partitions/0/offsets").json()["end_offset"] == 1
+
+
 def test_records_of_a_topic_that_is_not_there_are_40401(proxy: RunningProxy, topic: str) -> None:
     answer = proxy.http.post(f"{proxy.cluster_url()}/topics/{topic}/records", content=b"{}", headers=JSON)
     assert (answer.status_code, answer.json()["error_code"]) == (200, 40401)
+
+
+def test_without_a_registry_data_by_schema_is_40801(proxy: RunningProxy, topic: str) -> None:
+    proxy.create_topic(topic)
+    url = f"{proxy.cluster_url()}/topics/{topic}/records"
+    for data in ({"type": "AVRO", "schema": '"int"', "data": 1}, {"schema_id": 1, "data": 1}, {"data": 1}):
+        receipt = proxy.http.post(url, json={"value": data}).json()
+        assert receipt["error_code"] == 40801, data
+        assert "needs a Schema Registry" in receipt["message"]
 
 
 def test_what_an_acl_forbids_is_40301(proxy: RunningProxy, topic: str) -> None:
