@@ -42,6 +42,7 @@ SESSION_TIMEOUT_MS = 45_000  # Java's default since 3.0
 FETCHER_IDLE_MS = 2_000  # how often aiokafka's fetcher looks around when nothing wakes it
 RETRY_WAIT_S = 0.1
 STOP_TIMEOUT_S = 5.0
+MISSING_TOPIC_LOOK_S = 0.5
 POSITION_TIMEOUT_S = 0.01  # for a partition whose position is not known yet, while others can be read
 
 log = logging.getLogger(__name__)
@@ -183,6 +184,11 @@ class AiokafkaGroupConsumer:
         self._unread.pop(partition, None)
 
     async def poll(self, *, wait_s: float, records_max: int) -> list[ConsumedRecords]:
+        client = self._started
+        if self._lacks_topics(client):
+            # Java's consumer asks for a topic that is not there until it is; aiokafka would look again in five minutes.
+            client._client.force_metadata_update()
+            wait_s = min(wait_s, MISSING_TOPIC_LOOK_S)
         try:
             async with asyncio.timeout(wait_s):
                 return await self._poll(asyncio.get_running_loop().time() + wait_s, records_max)
@@ -190,6 +196,11 @@ class AiokafkaGroupConsumer:
             return []
         except client_errors.KafkaError as error:
             _raise_translated(error)
+
+    def _lacks_topics(self, client: aiokafka.AIOKafkaConsumer) -> bool:
+        """Whether a topic that it reads did not exist yet, as far as the broker knew that was asked last."""
+        wanted = {*client.subscription(), *(one.topic for one in client.assignment())}
+        return any(client.partitions_for_topic(topic) is None for topic in wanted)
 
     async def _poll(self, until_s: float, records_max: int) -> list[ConsumedRecords]:
         loop, client = asyncio.get_running_loop(), self._started
