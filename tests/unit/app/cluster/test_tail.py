@@ -30,16 +30,29 @@ def followed(cluster: MemoryCluster, monkeypatch) -> list[object]:
 
 
 async def first_event(reader: TailReader) -> bytes:
-    async for events in reader.events():
-        if events:
-            return events
+    async with asyncio.timeout(30):
+        async for events in reader.events():
+            if events:
+                return events
     raise AssertionError("the tail ended")
+
+
+def never_at_once(cluster: MemoryCluster, monkeypatch) -> None:
+    """A cluster is elsewhere: between a question and its answer others have their turn."""
+    list_offsets = cluster.list_offsets
+
+    async def elsewhere(*args, **kwargs):
+        await asyncio.sleep(0)
+        return await list_offsets(*args, **kwargs)
+
+    monkeypatch.setattr(cluster, "list_offsets", elsewhere)
 
 
 async def test_those_who_come_at_the_same_time_share_one_reading_of_the_topic(monkeypatch):
     cluster = MemoryCluster()
     cluster.add_topic("t", partitions=1)
     calls = followed(cluster, monkeypatch)
+    never_at_once(cluster, monkeypatch)
     tails = TopicTails(cluster)
     readers = await asyncio.gather(*(join(tails) for _ in range(20)))
     cluster.produce("t", 0, RecordToSend(key=None, value=b"news"))
