@@ -205,13 +205,7 @@ def main() -> None:
     print(f"memory of the web process afterwards: {memory_mib:.0f} MiB\n")
     cpu = [f"CPU µs a record: {one}" for one in ("web", "broker", "load")]
     columns = ["what", "records/s", "bound", "ratio", "records an answer", *cpu]
-    print(
-        table(
-            "REST consume, v2 binary",
-            [*columns, *(f"CPU µs a record: {one}" for one in ("web", "broker", "load"))],
-            rows,
-        )
-    )
+    print(table("REST consume, v2 binary", columns, rows))
 
 
 if __name__ == "__main__":

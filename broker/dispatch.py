@@ -64,6 +64,9 @@ class DelayedResponse:
             return
         self.is_answered = True
         self._response = response
+        # They belong to the handler, which knows us: as a cycle each answer would be left to the collector, which stops
+        # everybody for a tenth of a second to find ten thousand of them.
+        self.on_hurry = self.on_abandon = _nothing
         if self._deliver is not None:
             self._deliver(response)
 
@@ -73,6 +76,10 @@ class DelayedResponse:
             deliver(self._response)
         else:
             self._deliver = deliver
+
+
+def _nothing() -> None:
+    """There is nothing to let go of any more."""
 
 
 def _no_pause(wait_ms: int) -> None:

@@ -132,6 +132,7 @@ class TopicTail:
         self._readers: set[TailReader] = set()
         self._following: asyncio.Task[None] | None = None
         self._opening = asyncio.Lock()
+        self._joining_count = 0
         self.positions: dict[int, int] = {}
         """The next offset of each partition."""
 
@@ -139,11 +140,24 @@ class TopicTail:
     def reader_count(self) -> int:
         return len(self._readers)
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody listens, or is about to."""
+        return bool(self._readers or self._joining_count)
+
     async def join(self, wanted: Mapping[int, int], *, idle_s: float) -> TailReader:
         """A reader from these offsets on, from the end where a partition has none.
 
         An offset before the log start is the log start, one behind the end is the end. Raises a KafkaError.
         """
+        self._joining_count += 1
+        try:
+            return await self._join(wanted, idle_s)
+        finally:
+            self._joining_count -= 1
+            self._end_unless_wanted()
+
+    async def _join(self, wanted: Mapping[int, int], idle_s: float) -> TailReader:
         async with self._opening:
             if self._following is None or self._following.done():
                 self.positions = await self._offsets(LATEST)
@@ -159,7 +173,10 @@ class TopicTail:
 
     def leave(self, reader: TailReader) -> None:
         self._readers.discard(reader)
-        if not self._readers and self._following is not None:
+        self._end_unless_wanted()
+
+    def _end_unless_wanted(self) -> None:
+        if not self.is_wanted and self._following is not None:
             self._following.cancel()
             self._following = None
 
@@ -265,7 +282,7 @@ class TopicTails:
             raise UnknownTopicOrPartition(f"topic '{topic}' does not exist")
         numbers = tuple(sorted(partitions if partitions is not None else (one.partition for one in known.partitions)))
         key = (topic, numbers, encoding, read_committed)
-        self._tails = {key: tail for key, tail in self._tails.items() if tail.reader_count}
+        self._tails = {key: tail for key, tail in self._tails.items() if tail.is_wanted}
         tail = self._tails.get(key)
         if tail is None:
             tail = self._tails[key] = TopicTail(self._admin, topic, numbers, encode, read_committed=read_committed)

@@ -42,6 +42,7 @@ SESSION_TIMEOUT_MS = 45_000  # Java's default since 3.0
 FETCHER_IDLE_MS = 2_000  # how often aiokafka's fetcher looks around when nothing wakes it
 RETRY_WAIT_S = 0.1
 STOP_TIMEOUT_S = 5.0
+MISSING_TOPIC_LOOK_S = 0.5
 POSITION_TIMEOUT_S = 0.01  # for a partition whose position is not known yet, while others can be read
 MISSING_TOPIC_LOOK_S = 0.5
 

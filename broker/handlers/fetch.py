@@ -307,6 +307,7 @@ class _Wait:
 
     def _answer(self) -> None:
         self._timer.cancel()
+        del self._wake_up  # no log knows it now, and it is a cycle
         try:
             response: FetchResponse | Exception = self._fetch.response()
         except Exception as error:

@@ -1,116 +1,89 @@
-"""Fetches under way: what each leader has comes when it has it, and nothing that was answered is lost."""
-
-import asyncio
-from collections.abc import Mapping
-from typing import cast
+"""Batches of a fetch, read a slice at a time."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from app.kafka.partition_fetch import FetchesUnderWay, Found, PartitionFetcher
-from app.kafka.ports import ClusterUnreachable, TopicPartition
-
-A, B = TopicPartition("t", 0), TopicPartition("t", 1)
-LEADERS = {A: 1, B: 2}
-
-
-class Leaders:
-    """Two brokers that answer when they are told to (see PartitionFetcher)."""
-
-    def __init__(self) -> None:
-        self.asked: list[dict[TopicPartition, int]] = []
-        self.moved: set[str] = set()
-        self._answers: dict[int, asyncio.Future[list[Found]]] = {}
-
-    async def by_leader(self, offsets: Mapping[TopicPartition, int]) -> dict[int, dict[TopicPartition, int]]:
-        found: dict[int, dict[TopicPartition, int]] = {}
-        for partition, offset in offsets.items():
-            found.setdefault(LEADERS[partition], {})[partition] = offset
-        return found
-
-    def start(self, leader_id: int, offsets: Mapping[TopicPartition, int], wait_ms: int) -> asyncio.Task[list[Found]]:
-        self.asked.append(dict(offsets))
-        answer = self._answers[leader_id] = asyncio.get_running_loop().create_future()
-
-        async def wait() -> list[Found]:
-            return await answer
-
-        return asyncio.create_task(wait())
-
-    def look_up_again(self, topics: set[str]) -> None:
-        self.moved |= topics
-
-    def answer(self, partition: TopicPartition, offset: int) -> Found:
-        found = Found(partition, offset, 0, b"batches")
-        self._answers[LEADERS[partition]].set_result([found])
-        return found
-
-    def fail(self, leader_id: int, error: Exception) -> None:
-        self._answers[leader_id].set_exception(error)
-
-    def has_nothing(self, leader_id: int) -> None:
-        self._answers[leader_id].set_result([])
+from app.kafka.partition_fetch import UnreadRecords
+from broker.errors import CorruptMessage
+from broker.protocol.compression import Codec
+from broker.protocol.record_batch import Record, build_batch, build_marker
 
 
-@pytest.fixture
-def leaders() -> Leaders:
-    return Leaders()
+def batch(first: int, count: int, **options) -> bytes:
+    records = [Record(offset, 1000 + offset, None, b"%d" % offset) for offset in range(first, first + count)]
+    return build_batch(records, base_offset=first, **options)
 
 
-@pytest.fixture
-def fetches(leaders: Leaders) -> FetchesUnderWay:
-    return FetchesUnderWay(cast(PartitionFetcher, leaders))
+def read_all(unread: UnreadRecords, count: int) -> list[int]:
+    offsets = []
+    while not unread.is_empty:
+        taken = unread.take(count)
+        assert len(taken) <= count
+        offsets += [record.offset for record in taken]
+    return offsets
 
 
-async def begin(fetches: FetchesUnderWay, offsets: dict[TopicPartition, int]) -> asyncio.Task[list[Found]]:
-    task = asyncio.create_task(fetches.found(offsets, wait_ms=500))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    return task
+@given(
+    sizes=st.lists(st.integers(min_value=1, max_value=12), min_size=1, max_size=5),
+    count=st.integers(min_value=1, max_value=30),
+    data=st.data(),
+)
+def test_any_slicing_gives_every_record_from_the_offset_on_once(sizes, count, data):
+    first = data.draw(st.integers(min_value=0, max_value=sizes[0] - 1))
+    ends = [sum(sizes[: number + 1]) for number in range(len(sizes))]
+    batches = b"".join(batch(end - size, size) for end, size in zip(ends, sizes, strict=True))
+    unread = UnreadRecords(batches, first)
+    assert read_all(unread, count) == list(range(first, ends[-1]))
+    assert unread.next_offset == ends[-1]
 
 
-async def test_a_leader_without_records_holds_nobody_up_and_its_answer_is_there_later(
-    leaders: Leaders, fetches: FetchesUnderWay
-) -> None:
-    first = await begin(fetches, {A: 0, B: 0})
-    of_a = leaders.answer(A, 0)
-    assert await first == [of_a]
-    of_b = leaders.answer(B, 0)
-    assert await (await begin(fetches, {A: 5, B: 0})) == [of_b]
-    assert leaders.asked == [{A: 0}, {B: 0}, {A: 5}]
+@pytest.mark.parametrize("codec", list(Codec))
+def test_a_record_is_told_whole(codec):
+    record = Record(7, 1234, b"key", b"value", (("h", b"1"), ("none", None)))
+    unread = UnreadRecords(build_batch([record], base_offset=7, codec=codec), 7)
+    (taken,) = unread.take(10)
+    assert (taken.offset, taken.timestamp, taken.key, taken.value, taken.headers) == tuple(record)
+    assert unread.is_empty
 
 
-async def test_an_answer_that_came_after_the_readers_time_is_kept(leaders: Leaders, fetches: FetchesUnderWay) -> None:
-    first = await begin(fetches, {A: 0})
-    first.cancel()
-    await asyncio.wait([first])
-    of_a = leaders.answer(A, 0)
-    assert await fetches.found({A: 0}, wait_ms=500) == [of_a]
-    assert leaders.asked == [{A: 0}]
+def test_a_position_is_never_behind_what_can_be_read():
+    marker = build_marker(
+        commit=True, producer_id=1, producer_epoch=0, coordinator_epoch=0, timestamp_ms=1, base_offset=3
+    )
+    compacted = build_batch([Record(4, 1, None, b"4")], base_offset=4, keep_offsets=True, last_offset=9)
+    unread = UnreadRecords(batch(0, 3) + marker + compacted, 0)
+    assert [record.offset for record in unread.take(3)] == [0, 1, 2]
+    assert unread.next_offset == 4
+    assert [record.offset for record in unread.take(3)] == [4]
+    assert (unread.next_offset, unread.is_empty) == (10, True)
 
 
-async def test_who_has_moved_meanwhile_asks_anew(leaders: Leaders, fetches: FetchesUnderWay) -> None:
-    first = await begin(fetches, {A: 0})
-    first.cancel()
-    second = await begin(fetches, {A: 7})
-    of_a = leaders.answer(A, 7)
-    assert await second == [of_a]
-    assert leaders.asked == [{A: 0}, {A: 7}]
+def test_a_fetch_of_nothing_but_markers_moves_the_position():
+    marker = build_marker(
+        commit=False, producer_id=1, producer_epoch=0, coordinator_epoch=0, timestamp_ms=1, base_offset=5
+    )
+    unread = UnreadRecords(marker, 5)
+    assert (unread.take(10), unread.next_offset, unread.is_empty) == ([], 6, True)
 
 
-async def test_a_leader_that_fails_is_told_of_when_no_other_has_anything(
-    leaders: Leaders, fetches: FetchesUnderWay
-) -> None:
-    first = await begin(fetches, {A: 0, B: 0})
-    leaders.fail(1, ClusterUnreachable("gone"))
-    leaders.has_nothing(2)
-    with pytest.raises(ClusterUnreachable):
-        await first
-    assert leaders.moved == {"t"}
+def test_a_batch_cut_short_at_the_end_is_left_for_the_next_fetch():
+    unread = UnreadRecords(batch(0, 2) + batch(2, 2)[:-1], 0)
+    assert read_all(unread, 10) == [0, 1]
+    assert unread.next_offset == 2
 
 
-async def test_what_is_forgotten_is_asked_again(leaders: Leaders, fetches: FetchesUnderWay) -> None:
-    first = await begin(fetches, {A: 0})
-    first.cancel()
-    fetches.forget()
-    await begin(fetches, {A: 0})
-    assert leaders.asked == [{A: 0}, {A: 0}]
+def test_what_holds_no_whole_batch_is_an_error():
+    with pytest.raises(CorruptMessage):
+        UnreadRecords(batch(0, 2)[:-1], 0)
+
+
+def test_a_broken_batch_is_told_behind_what_comes_before_it():
+    broken = bytearray(batch(2, 2))
+    broken[-2] ^= 1
+    unread = UnreadRecords(batch(0, 2) + bytes(broken), 0)
+    assert [record.offset for record in unread.take(10)] == [0, 1]
+    assert unread.next_offset == 2
+    for _ in range(2):
+        with pytest.raises(CorruptMessage):
+            unread.take(10)

@@ -6,6 +6,7 @@ import pytest
 
 from app.kafka.partitioner import partition_of_key
 from app.kafka.ports import ClusterUnreachable, RecordToSend
+from app.rest.v2 import produce
 from broker.errors import (
     KafkaError,
     MessageTooLarge,
@@ -242,4 +243,73 @@ async def test_a_cluster_that_takes_nothing_is_a_503(
 ) -> None:
     monkeypatch.setattr(cluster, "append", failing(cluster, ClusterUnreachable("gone"), partition=0))
     answer = await client.post("/topics/single", content='{"records":[{"value":1}]}', headers=JSON)
+    assert (answer.status_code, answer.json()["error_code"]) == (503, 50302)
+
+
+# --- large requests, which go out in slices ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slices of a few records."""
+    monkeypatch.setattr(produce, "SLICE_BYTES", 100)
+
+
+@pytest.mark.usefixtures("in_slices")
+async def test_a_large_request_for_one_partition_is_answered_in_one_piece(
+    client: httpx.AsyncClient, cluster: MemoryCluster
+) -> None:
+    records = ",".join(f'{{"value":{number}}}' for number in range(40))
+    body = await post(client, f'{{"records":[{records}]}}', JSON)
+    entries = [(entry["partition"], entry["offset"]) for entry in body["offsets"]]  # type: ignore[index]
+    assert entries == [(0, offset) for offset in range(40)]
+    assert values(cluster) == [b"%d" % number for number in range(40)]
+    assert cluster.calls.count("append") > 5
+
+
+@pytest.mark.usefixtures("in_slices")
+@pytest.mark.parametrize("place", ['"partition":{0}', '"key":"{0}"'])
+async def test_the_entries_of_a_large_request_say_where_each_record_is(
+    client: httpx.AsyncClient, cluster: MemoryCluster, place: str
+) -> None:
+    records = ",".join(f'{{"value":{number},{place.format(number % 3)}}}' for number in range(40))
+    body = await post(client, f'{{"records":[{records}]}}', JSON, "orders")
+    found = [
+        values(cluster, "orders", entry["partition"])[entry["offset"]]
+        for entry in body["offsets"]  # type: ignore[index]
+    ]
+    assert found == [b"%d" % number for number in range(40)]
+
+
+@pytest.mark.usefixtures("in_slices")
+async def test_a_large_request_stops_where_the_cluster_is_gone(
+    client: httpx.AsyncClient, cluster: MemoryCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    async def append(topic: str, number: int, records: Sequence[RecordToSend]) -> Sequence[int]:
+        asked.append(len(records))
+        if len(asked) > 2:
+            raise ClusterUnreachable("gone")
+        first = cluster.produce(topic, number, *records)
+        return range(first, first + len(records))
+
+    monkeypatch.setattr(cluster, "append", append)
+    records = ",".join(f'{{"value":{number}}}' for number in range(40))
+    answer = await client.post("/topics/single", content=f'{{"records":[{records}]}}', headers=JSON)
+    entries = answer.json()["offsets"]
+    written = len(values(cluster))
+    assert 0 < written < 40
+    assert [entry["offset"] for entry in entries] == [*range(written), *[None] * (40 - written)]
+    assert {entry["error_code"] for entry in entries[written:]} == {50003}
+    assert sum(asked) < 40
+
+
+@pytest.mark.usefixtures("in_slices")
+async def test_a_large_request_that_finds_no_cluster_is_a_503(
+    client: httpx.AsyncClient, cluster: MemoryCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "append", failing(cluster, ClusterUnreachable("gone"), partition=0))
+    records = ",".join(f'{{"value":{number}}}' for number in range(40))
+    answer = await client.post("/topics/single", content=f'{{"records":[{records}]}}', headers=JSON)
     assert (answer.status_code, answer.json()["error_code"]) == (503, 50302)
