@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import broker.handlers  # noqa: F401  registers every API
+import broker.handlers
+import broker.shortcuts  # noqa: F401  registers every shortcut
 from broker.cleaner import Cleaner, CleanerSettings
 from broker.clock import Clock
 from broker.config import BrokerConfig, ConfigError, Listener
