@@ -6,13 +6,13 @@ Owns no logic: what a part does is the part's own business.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import broker.handlers  # noqa: F401  registers every API
+import broker.handlers
+import broker.shortcuts  # noqa: F401  registers every shortcut
 from broker.cleaner import Cleaner, CleanerSettings
 from broker.clock import Clock
 from broker.config import BrokerConfig, ConfigError, Listener
@@ -365,21 +365,26 @@ class Broker:
         """Force what was appended to disk, in a thread, because the loop must not wait for a disk.
 
         Every `caudal.flush.interval.ms`, and at once when producers wait for it; who asks meanwhile shares the next.
+        While nothing is appended it sleeps.
         """
-        wanted = asyncio.Event()
-        self._open_logs.on_flush_wanted = wanted.set
+        logs, loop = self._open_logs, asyncio.get_running_loop()
+        wanted, dirty = asyncio.Event(), asyncio.Event()
+        logs.on_flush_wanted, logs.on_dirty = wanted.set, dirty.set
         begun_ms = self._clock.monotonic_ms()
         while True:
+            dirty.clear()
+            if not logs.is_dirty:
+                await dirty.wait()
+                begun_ms = self._clock.monotonic_ms()
             left_ms = begun_ms + self.config.caudal_flush_interval_ms - self._clock.monotonic_ms()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(wanted.wait(), max(left_ms, 1) / 1000)
+            await _until_set(wanted, max(left_ms, 1) / 1000)
             wanted.clear()
             begun_ms = self._clock.monotonic_ms()
-            job = self._open_logs.start_flush(self._clock.now_ms())
+            job = logs.start_flush(self._clock.now_ms())
             if job is None:
                 continue
             # A stop must not leave a flush half accounted for.
-            in_thread = asyncio.ensure_future(asyncio.to_thread(job.run))
+            in_thread = loop.run_in_executor(None, job.run)
             try:
                 await asyncio.shield(in_thread)
             finally:
@@ -418,7 +423,12 @@ class Broker:
             await asyncio.sleep(0)
         interval_ms = self.config.transaction_abort_timed_out_transaction_cleanup_interval_ms
         next_tick_ms = self._clock.monotonic_ms() + interval_ms
+        ending = asyncio.Event()
+        transactions.on_ending = ending.set
         while True:
+            ending.clear()
+            if not transactions.is_ending:
+                await _until_set(ending, max(next_tick_ms - self._clock.monotonic_ms(), 1) / 1000)
             await asyncio.sleep(min(interval_ms, MARKERS_INTERVAL_MS) / 1000)
             now = self._now()
             try:
@@ -434,3 +444,12 @@ class Broker:
 
     def _now(self) -> Now:
         return Now(self._clock.monotonic_ms(), self._clock.now_ms())
+
+
+async def _until_set(event: asyncio.Event, seconds: float) -> None:
+    """Wait for the event; a timer sets it at the latest. Unlike `wait_for` it makes no task."""
+    timer = asyncio.get_running_loop().call_later(seconds, event.set)
+    try:
+        await event.wait()
+    finally:
+        timer.cancel()

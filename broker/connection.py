@@ -12,11 +12,22 @@ from types import CoroutineType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from broker.counters import SAMPLE_MASK, ErrorCounter, RequestStats, error_counter
-from broker.dispatch import BadRequest, DelayedResponse, Handler, RequestContext, ServedApi, error_response, served_apis
+from broker.dispatch import (
+    BadRequest,
+    DelayedResponse,
+    Handler,
+    RequestContext,
+    ServedApi,
+    Shortcut,
+    error_response,
+    served_apis,
+    shortcuts,
+)
 from broker.errors import UnsupportedVersion
 from broker.log.file_span import FileSpan
 from broker.protocol.api_keys import ApiKey
 from broker.protocol.codec import (
+    DecodeError,
     decoder,
     encode,
     encoder,
@@ -154,7 +165,12 @@ class FrameReader:
         connection. Raises BadRequest when a size is announced that cannot be.
         """
         if self._own is None:
-            return self._cut(self._buffers.common, byte_count)
+            common = self._buffers.common
+            if byte_count > SIZE_BYTES:
+                size = _SIZE.unpack_from(common)[0]
+                if size == byte_count - SIZE_BYTES and self._frame_bytes_min <= size <= self._frame_bytes_max:
+                    return [common[SIZE_BYTES:byte_count]]  # one frame and nothing else, as nearly always
+            return self._cut(common, byte_count)
         self._filled += byte_count
         if self._filled < self._wanted:
             return []
@@ -218,6 +234,7 @@ class Route(NamedTuple):
     has_flexible_request: bool
     has_flexible_response_header: bool
     handler: Handler
+    shortcut: Shortcut | None
     stats: RequestStats
     count_errors: ErrorCounter
     counts_errors_always: bool
@@ -267,30 +284,52 @@ class Connection:
         stats = route.stats
         stats.count = count = stats.count + 1
         started_ns = perf_counter_ns() if count & SAMPLE_MASK == 1 else 0
-        at = _REQUEST_HEADER.size
+        at = REQUEST_HEADER_BYTES_MIN
         if client_id_length > 0:
             at += client_id_length
-            client_id = bytes(frame[_REQUEST_HEADER.size : at])
+            client_id = frame[REQUEST_HEADER_BYTES_MIN:at].tobytes()
             if client_id != self._client_id:
                 self._remember_client(client_id)
         elif self._client_id:
             self._remember_client(b"")
         context = self._context
         context.api_version = version
+        response: Any = None
+        shortcut = route.shortcut
         try:
             if route.has_flexible_request:
                 at = at + 1 if frame[at] == 0 else decode_request_header(frame).body_at
-            request = route.decode(frame, at)
+            if shortcut is None:
+                request = route.decode(frame, at)
         except (ValueError, IndexError) as error:
-            raise BadRequest(f"{route.api.api_key.name} v{version} cannot be decoded: {error}") from None
-        try:
-            response = route.handler(request, context)
-        except BadRequest:
-            raise
-        except Exception as error:
-            response = error
+            raise _undecodable(route, error) from None
+        if shortcut is not None:
+            try:
+                response = shortcut(frame, at, context)
+                if response is None:
+                    request = route.decode(frame, at)
+            except DecodeError as error:
+                raise _undecodable(route, error) from None
+            except Exception as error:
+                response = error
+        if response is None:
+            try:
+                response = route.handler(request, context)
+            except BadRequest:
+                raise
+            except Exception as error:
+                response = error
         kind = type(response)
         if kind is not route.response_type:
+            if kind is bytes:
+                header = (
+                    _RESPONSE_HEADER_FLEXIBLE.pack(len(response) + 5, correlation_id, 0)
+                    if route.has_flexible_response_header
+                    else _RESPONSE_HEADER.pack(len(response) + 4, correlation_id)
+                )
+                if started_ns:
+                    stats.took(perf_counter_ns() - started_ns)
+                return [header, response]
             if response is None:
                 if started_ns:
                     stats.took(perf_counter_ns() - started_ns)
@@ -346,7 +385,10 @@ class Connection:
             raise BadRequest(f"{api.api_key.name} v{version} is not served")
         message_type = response_type(key)
         stats = self._routes.stats.setdefault(key << 16 | version, RequestStats(api.api_key.name, version))
-        handler = api.handler if self._context.security is None else self._context.security.handler(api)
+        security = self._context.security
+        handler = api.handler if security is None else security.handler(api)
+        asked = logged(api, handler)
+        may_shorten = asked is handler and (security is None or security.allows_shortcut(api))
         route = Route(
             api,
             version,
@@ -355,7 +397,8 @@ class Connection:
             message_type,
             flexible(key, version),
             response_header_version(key, version) == 1,
-            logged(api, handler),
+            asked,
+            shortcuts.get(api.api_key) if may_shorten else None,
             stats,
             error_counter(message_type),
             key not in (ApiKey.PRODUCE, ApiKey.FETCH),
@@ -369,6 +412,10 @@ class Connection:
             self._context.client_id = client_id.decode()
         except UnicodeDecodeError:
             raise BadRequest("client id is not UTF-8") from None
+
+
+def _undecodable(route: Route, error: Exception) -> BadRequest:
+    return BadRequest(f"{route.api.api_key.name} v{route.version} cannot be decoded: {error}")
 
 
 def _error_answer(route: Route, error: Exception) -> Any:

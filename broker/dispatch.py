@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("broker.dispatch")
 
 Handler = Callable[[Any, "RequestContext"], Any]
+Shortcut = Callable[[memoryview, int, "RequestContext"], Any]
+"""Takes a frame and where the request's body begins in it; see `shortcut`."""
 _AnyHandler = TypeVar("_AnyHandler", bound=Handler)
 
 
@@ -170,6 +172,27 @@ def handles(
         is_coroutine = inspect.iscoroutinefunction(handler)
         _served[api_key] = ServedApi(api_key, versions, advertised or versions, handler, is_coroutine)
         return handler
+
+    return register
+
+
+_shortcuts: dict[ApiKey, Shortcut] = {}
+shortcuts: Mapping[ApiKey, Shortcut] = MappingProxyType(_shortcuts)
+
+
+def shortcut(api_key: ApiKey) -> Callable[[Shortcut], Shortcut]:
+    """Register the decorated function as the shortcut of `api_key`, for requests that it knows by their bytes.
+
+    It returns the encoded body of the response as bytes, or a response, or None: then the handler is asked, and nothing
+    has changed yet. It asks the authorizer, if there is one, what the API's guard would ask; where anything else stands
+    before the handler, shortcuts are not taken.
+    """
+
+    def register(answer: Shortcut) -> Shortcut:
+        if api_key in _shortcuts:
+            raise ValueError(f"{api_key.name} has a shortcut already: {_shortcuts[api_key].__module__}")
+        _shortcuts[api_key] = answer
+        return answer
 
     return register
 

@@ -314,8 +314,8 @@ class ClientProtocol(asyncio.BufferedProtocol):
         self.active_sweep = self._server.sweep
         try:
             frames = self._reader.received(nbytes)
-            if len(frames) == 1:
-                self._answer_or_hold(frames[0])
+            if len(frames) == 1 and self._pending is None and self._is_writable and not self._held:
+                self._answer(frames[0])
             elif frames:
                 self._answer_together(frames)
         except BadRequest as bad:
@@ -404,12 +404,10 @@ class ClientProtocol(asyncio.BufferedProtocol):
     def _answer(self, frame: memoryview) -> None:
         assert self._connection is not None
         answer = self._connection.answer(frame)
-        if answer is None:
-            return
-        if isinstance(answer, Pending):
-            self._wait_for(answer)
-        else:
+        if type(answer) is list:
             self._send(answer)
+        elif answer is not None:
+            self._wait_for(cast(Pending, answer))
 
     def _wait_for(self, pending: Pending) -> None:
         self._pending = pending
@@ -447,7 +445,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
     def _send(self, chunks: Chunks) -> None:
         assert self._transport is not None
         if len(chunks) == 2 and len(chunks[1]) <= JOINED_BYTES_MAX:
-            joined = b"".join(cast(list[bytes], chunks))
+            joined = b"".join(chunks)  # type: ignore[arg-type]  # a cast would be a call
             if self._together is None:
                 self._transport.write(joined)
                 return

@@ -28,7 +28,10 @@ from broker.protocol.primitives import NULL_UUID
 CLUSTER_OPERATIONS: Final = 8096  # bits 5 create, 7 alter, 8 describe, 9 cluster action, 10, 11 configs, 12 idempotent
 TOPIC_OPERATIONS: Final = 3576  # bits 3 read, 4 write, 5 create, 6 delete, 7 alter, 8 describe, 10 and 11 configs
 
-CACHED_ANSWERS_MAX: Final = 256
+KEPT: Final = "answers of Metadata"
+"""Where answers are kept among what is derived from the topics: a change of these forgets them."""
+
+KEPT_MAX: Final = 256
 
 LOOKUP_BY_ID_VERSION: Final = 12
 
@@ -40,31 +43,44 @@ def metadata(request: MetadataRequest, context: RequestContext) -> list[bytes] |
     Differs from Kafka: a topic that is created by asking for it is answered as existing at once, where Kafka answers
     UNKNOWN_TOPIC_OR_PARTITION until the retry, because here it does exist.
     """
-    wants_all = request.topics is None or (context.api_version == 0 and not request.topics)
-    if not wants_all and any(topic.topic_id != NULL_UUID for topic in request.topics or ()):
+    wants_all = _wants_all(request, context)
+    if not wants_all and _has_ids(request):
         if context.api_version < LOOKUP_BY_ID_VERSION:
             return _refused(request.topics or ())
         return _response(request, context, [_topic_asked(topic, request, context) for topic in request.topics or ()])
 
-    key = _cache_key(request, context, wants_all=wants_all)
-    cached: list[bytes] | None = context.topics.derived.get(key)
-    if cached is not None:
-        return cached
+    kept = kept_answer(request, context)
+    if kept is not None:
+        return kept
     if wants_all:
         topics = [_known_topic(topic, request, context) for topic in context.topics]
     else:
         names = dict.fromkeys(topic.name or "" for topic in request.topics or ())
         topics = [_topic_named(name, request, context) for name in names]
     answer = [encode(_response(request, context, topics), context.api_version)]
-    if all(topic.error_code == 0 for topic in topics) and len(context.topics.derived) < CACHED_ANSWERS_MAX:
-        context.topics.derived[key] = answer
+    all_kept = context.topics.derived.setdefault(KEPT, {})
+    if all(topic.error_code == 0 for topic in topics) and len(all_kept) < KEPT_MAX:
+        all_kept[_key(request, context)] = answer
     return answer
 
 
-def _cache_key(request: MetadataRequest, context: RequestContext, *, wants_all: bool) -> object:
-    names = None if wants_all else tuple([topic.name for topic in request.topics or ()])
+def kept_answer(request: MetadataRequest, context: RequestContext) -> list[bytes] | None:
+    """The encoded answer to such a request, if it was given since the topics last changed."""
+    kept: list[bytes] | None = context.topics.derived.get(KEPT, {}).get(_key(request, context))
+    return kept
+
+
+def _wants_all(request: MetadataRequest, context: RequestContext) -> bool:
+    return request.topics is None or (context.api_version == 0 and not request.topics)
+
+
+def _has_ids(request: MetadataRequest) -> bool:
+    return any(topic.topic_id != NULL_UUID for topic in request.topics or ())
+
+
+def _key(request: MetadataRequest, context: RequestContext) -> object:
+    names = None if _wants_all(request, context) else tuple([topic.name for topic in request.topics or ()])
     return (
-        "metadata",
         context.api_version,
         context.listener.advertised_host,
         context.listener.advertised_port,

@@ -106,7 +106,7 @@ class _Unflushed(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Target:
+class Target:
     """A partition and what its topic demands of a batch, worked out once and kept until topics change."""
 
     log: PartitionLog
@@ -147,16 +147,21 @@ def produce(request: ProduceRequest, context: RequestContext) -> ProduceResponse
             try:
                 answers.append(_append(name, partition, request, context, unflushed, now_ms))
             except KafkaError as error:
-                _note_failed(name, context)
-                refusal = _refusal(partition.index, error)
-                if isinstance(error, _OF_THE_LOG) and not isinstance(error, NotOneBatch | _StaleProducer):
-                    refusal.log_start_offset = context.topics.partition(name, partition.index).log_start_offset
-                answers.append(refusal)
+                answers.append(refuse(name, partition.index, error, context))
     if request.acks == ACKS_NONE:
         for name, refused in _failures(response):
             raise BadRequest(f"acks=0 batch for {name}-{refused.index} refused: {refused.error_message}")
         return None
     return _when_flushed(response, unflushed, context) if unflushed else response
+
+
+def refuse(topic: str, index: int, error: KafkaError, context: RequestContext) -> PartitionProduceResponse:
+    """Count a batch as failed; its answer."""
+    _note_failed(topic, context)
+    refusal = _refusal(index, error)
+    if isinstance(error, _OF_THE_LOG) and not isinstance(error, NotOneBatch | _StaleProducer):
+        refusal.log_start_offset = context.topics.partition(topic, index).log_start_offset
+    return refusal
 
 
 def _note_failed(topic: str, context: RequestContext) -> None:
@@ -176,7 +181,7 @@ def _append(
     acks, index = request.acks, data.index
     if not -1 <= acks <= 1:
         raise InvalidRequiredAcks(f"acks={acks} is none of 0, 1 and -1")
-    target: _Target = context.topics.derived.get((topic, index)) or _find_target(topic, index, context)
+    target: Target = context.topics.derived.get((topic, index)) or _find_target(topic, index, context)
     header = check_produced(
         data.records,
         max_message_bytes=target.max_message_bytes,
@@ -198,7 +203,7 @@ def _append(
     return answer
 
 
-def _find_target(topic: str, index: int, context: RequestContext) -> _Target:
+def _find_target(topic: str, index: int, context: RequestContext) -> Target:
     known, log = context.topics.get(topic), context.logs.get(topic, index)
     if known is None or log is None:
         raise UnknownTopicOrPartition(f"partition {index} of topic '{topic}' does not exist")
@@ -210,7 +215,7 @@ def _find_target(topic: str, index: int, context: RequestContext) -> _Target:
         value = topic_configs.typed_value(f"compression.{config.compression_type}.level", known.configs, layers)
         level = value if isinstance(value, int) and value != -1 else None
     schema_check = _schema_check(known, context) if VALIDATING & known.configs.keys() else None
-    target = _Target(
+    target = Target(
         log,
         config.max_message_bytes,
         config.is_compacting,
@@ -258,7 +263,7 @@ def _join_transaction(
         raise NotEnoughReplicas(str(error)) from error  # what clients of old know as a reason to try again
 
 
-def _open_batch(records: memoryview, header: BatchHeader, target: _Target) -> tuple[memoryview, BatchHeader]:
+def _open_batch(records: memoryview, header: BatchHeader, target: Target) -> tuple[memoryview, BatchHeader]:
     """What needs a look inside: records of a compacted topic have keys; a topic may demand schema ids or a codec."""
     if target.needs_keys:
         try:

@@ -87,7 +87,8 @@ class PartitionRecovering(NotLeaderOrFollower):
 class LogDirectory:
     """All partitions of a broker, in one folder that it holds locked.
 
-    `on_flush_wanted` is called when a log that waits for the disk has new bytes: flush at once, see `start_flush`.
+    `on_dirty` is called when a log has bytes to be forced to disk that had none, `on_flush_wanted` when producers wait
+    for that: flush at once, see `start_flush`.
     `on_recovery_wanted`, if set, is given the partitions that take long to recover; `note_recovered` ends that.
     `on_scan_wanted`, if set, is given the large segments that a read found damaged; their `finish` ends that.
     """
@@ -111,6 +112,7 @@ class LogDirectory:
         self.is_clean = is_clean
         """Whether the last stop was a clean one."""
         self.flush_policy = flush
+        self.on_dirty: Callable[[], None] | None = None
         self.on_flush_wanted: Callable[[], None] | None = None
         self.on_recovery_wanted: Callable[[RecoveryPlan], None] | None = None
         self.on_scan_wanted: Callable[[SegmentScan], None] | None = None
@@ -459,6 +461,11 @@ class LogDirectory:
 
     # -- what the broker's loop does from time to time
 
+    @property
+    def is_dirty(self) -> bool:
+        """Whether `start_flush` may have something to do, now or later."""
+        return bool(self._dirty)
+
     def start_flush(self, now_ms: int) -> FlushJob | None:
         """What has to be forced to disk now, as a job for a thread; None if nothing has. See `flush`.
 
@@ -590,6 +597,8 @@ class LogDirectory:
     def mark_dirty(self, partition_log: PartitionLog, *, is_urgent: bool = True) -> None:
         """The log has bytes that should be forced to disk; unless urgent, with the next round."""
         self._dirty[partition_log] = None
+        if self.on_dirty is not None:
+            self.on_dirty()
         if is_urgent and partition_log.is_strict and self.on_flush_wanted is not None:
             self.on_flush_wanted()
 

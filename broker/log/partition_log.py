@@ -71,6 +71,7 @@ _ASSIGNED: Final = Struct(">qii")  # base offset, batch length, leader epoch: th
 _CRC: Final = Struct(">I")
 _T = TypeVar("_T")
 _by_base_offset = attrgetter("base_offset")
+_new_tuple = tuple.__new__
 
 
 class Appended(NamedTuple):
@@ -272,11 +273,18 @@ class PartitionLog:
         if self._reserve.is_spent and not self._is_essential and not self._reserve.refill():
             raise KafkaStorageError("the disk is full: delete topics or records, or make room")
         config = self.config
-        max_timestamp_ms = now_ms if self._is_log_append_time else self._check_timestamps(header, now_ms)
-        size = LOG_OVERHEAD_BYTES + header.batch_length
+        batch_length, producer_id = header.batch_length, header.producer_id
+        max_timestamp_ms, base_timestamp_ms = header.max_timestamp, header.base_timestamp
+        if self._is_log_append_time:
+            max_timestamp_ms = now_ms
+        elif max_timestamp_ms - now_ms > config.message_timestamp_after_max_ms or (
+            now_ms - base_timestamp_ms > config.message_timestamp_before_max_ms and base_timestamp_ms != NO_TIMESTAMP
+        ):
+            raise self._out_of_range(header, now_ms)
+        size = LOG_OVERHEAD_BYTES + batch_length
         if size > config.segment_bytes:
             raise RecordListTooLarge(f"a batch of {size} bytes does not fit segment.bytes={config.segment_bytes}")
-        if header.producer_id > NO_PRODUCER_ID:
+        if producer_id > NO_PRODUCER_ID:
             sent = self.producer_state.check(header)
             if sent is not None:
                 # Kafka, too, answers the batch's timestamp here, whatever the timestamp type of the topic is.
@@ -285,21 +293,22 @@ class PartitionLog:
         base_offset = self.log_end_offset
         last_offset = base_offset + header.last_offset_delta
         segment = self._active
-        if segment.size and (
-            segment.size + size > config.segment_bytes
+        position = segment.size
+        if position and (
+            position + size > config.segment_bytes
             or (max_timestamp_ms if self._is_active_dated else now_ms) > self._roll_above_ms
             or segment.index_entry_count >= self._index_entries_max
             or last_offset - segment.base_offset > POSITION_MAX
         ):
             segment = self._roll(now_ms)
-        if isinstance(batch, bytes) or (isinstance(batch, memoryview) and batch.readonly):
+            position = 0
+        if isinstance(batch, bytes) or (type(batch) is memoryview and batch.readonly):
             batch = bytearray(batch)
-        _ASSIGNED.pack_into(batch, 0, base_offset, header.batch_length, self.leader_epoch)
+        _ASSIGNED.pack_into(batch, 0, base_offset, batch_length, self.leader_epoch)
         if self._is_log_append_time:
             stamp_log_append_time(batch, now_ms)
         elif header.attributes & LOG_APPEND_TIME:
             _clear_log_append_time(batch)
-        is_first = segment.size == 0
         try:
             segment.append(batch, base_offset, last_offset, max_timestamp_ms, config.index_interval_bytes)
         except KafkaStorageError as error:
@@ -309,9 +318,9 @@ class PartitionLog:
 
         self.size_bytes += size
         self.log_end_offset = end_offset = last_offset + 1
-        if header.producer_id > NO_PRODUCER_ID:
+        if producer_id > NO_PRODUCER_ID:
             self.producer_state.record(header, base_offset, max_timestamp_ms)
-        if is_first:
+        if not position:
             self._schedule_roll()
         if not self.is_dirty and self._wants_flush:
             self._mark_dirty(now_ms)
@@ -320,7 +329,8 @@ class PartitionLog:
             self.high_watermark = end_offset
             if self._waiters:
                 self._waiters.wake()
-        return Appended(base_offset, now_ms if self._is_log_append_time else NO_TIMESTAMP, end_offset)
+        append_time_ms = now_ms if self._is_log_append_time else NO_TIMESTAMP
+        return _new_tuple(Appended, (base_offset, append_time_ms, end_offset, False))
 
     def end_transaction(
         self, *, commit: bool, producer_id: int, producer_epoch: int, coordinator_epoch: int, now_ms: int
@@ -342,21 +352,15 @@ class PartitionLog:
             self.aborted_transactions.add(self._active.base_offset, aborted)
         return appended
 
-    def _check_timestamps(self, header: BatchHeader, now_ms: int) -> int:
-        """The batch's largest timestamp, which the producer gave.
+    def _out_of_range(self, header: BatchHeader, now_ms: int) -> InvalidTimestamp:
+        """Why the timestamps that the producer gave are refused.
 
         Differs from Kafka: the first and the largest timestamp are checked, not each, because batches are not opened.
         """
-        config, max_timestamp_ms = self.config, header.max_timestamp
-        if max_timestamp_ms - now_ms > config.message_timestamp_after_max_ms or (
-            header.base_timestamp != NO_TIMESTAMP
-            and now_ms - header.base_timestamp > config.message_timestamp_before_max_ms
-        ):
-            raise InvalidTimestamp(
-                f"timestamps {header.base_timestamp} to {max_timestamp_ms} of {self.topic}-{self.partition} "
-                f"are out of range: the broker's time is {now_ms}"
-            )
-        return max_timestamp_ms
+        return InvalidTimestamp(
+            f"timestamps {header.base_timestamp} to {header.max_timestamp} of {self.topic}-{self.partition} "
+            f"are out of range: the broker's time is {now_ms}"
+        )
 
     # -- read
 

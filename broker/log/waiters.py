@@ -8,28 +8,26 @@ Waiter = Callable[[], None]
 DurabilityWaiter = Callable[[KafkaError | None], None]
 
 
-class Waiters:
-    """Callbacks of fetches that wait for more bytes; each is called once, then forgotten."""
+class Waiters(dict[Waiter, None]):
+    """Callbacks of fetches that wait for more bytes; each is called once, then forgotten.
 
-    __slots__ = ("_callbacks",)
+    A dict, so that every append can ask without a call whether there are any.
+    """
 
-    def __init__(self) -> None:
-        self._callbacks: dict[Waiter, None] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._callbacks)
+    __slots__ = ()
 
     def add(self, callback: Waiter) -> None:
         """Remember the callback until it is woken or removed."""
-        self._callbacks[callback] = None
+        self[callback] = None
 
     def remove(self, callback: Waiter) -> None:
         """Forget the callback; one that was already woken is no error."""
-        self._callbacks.pop(callback, None)
+        self.pop(callback, None)
 
     def wake(self) -> None:
         """Call everyone who waits now; a callback may wait again."""
-        callbacks, self._callbacks = self._callbacks, {}
+        callbacks = list(self)
+        self.clear()
         for callback in callbacks:
             callback()
 

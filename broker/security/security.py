@@ -56,3 +56,7 @@ class Security:
         api = self.inner(api)
         answer = throttled(api, self.quotas) if self.quotas.limits_clients else api.handler
         return answer if self.authorizer is None else guarded(api.api_key, answer)
+
+    def allows_shortcut(self, api: ServedApi) -> bool:
+        """Whether nothing but a guard stands before the API's handler."""
+        return not self.quotas.limits_clients and self.inner(api) is api

@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import logging
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -90,6 +90,8 @@ class TransactionCoordinator:
         self._deadlines: dict[str, int] = {}
         """Until when (monotonic ms) each ongoing transaction may last."""
         self._endings: dict[str, _Ending] = {}
+        self.on_ending: Callable[[], None] = lambda: None
+        """Called when markers could not all be written at once: `write_markers` is wanted."""
         self._next_expiry_ms = 0
         self._refusal: type[KafkaError] | None = CoordinatorLoadInProgress
         """Why no request can be served: the log is not read yet, or the broker stops."""
@@ -324,6 +326,11 @@ class TransactionCoordinator:
             self._expire_ids(now)
 
     @property
+    def is_ending(self) -> bool:
+        """Whether any transaction waits for its markers."""
+        return bool(self._endings)
+
+    @property
     def has_markers_to_write(self) -> bool:
         """Whether `write_markers` has something to do."""
         return any(_is_workable(ending) for ending in self._endings.values())
@@ -429,6 +436,8 @@ class TransactionCoordinator:
         partitions = sorted(self._transactions[transactional_id].partitions, reverse=True)
         self._endings[transactional_id] = _Ending(partitions, [])
         self.write_markers(now)
+        if self._endings:
+            self.on_ending()
 
     def _write_marker(self, transaction: Transaction, ending: _Ending, partition: TopicPartition, now: Now) -> None:
         try:

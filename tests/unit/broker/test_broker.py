@@ -100,6 +100,18 @@ async def test_a_stop_answers_a_waiting_fetch_and_refuses_new_clients(tmp_path):
                 pass
 
 
+async def test_what_is_appended_is_on_disk_soon_without_being_asked(tmp_path):
+    async with running(tmp_path) as broker, connected(broker) as client:
+        await client.ask(MetadataRequest(topics=[MetadataRequestTopic(name="t")]), 12)
+        (log,) = broker._topics.partitions("t")
+        for count in (1, 2):  # the second time the flush had fallen asleep
+            await client.ask(produce("t"), 9)
+            async with asyncio.timeout(15):
+                while log.recovery_point < count:
+                    await asyncio.sleep(0.01)
+        assert not broker._logs.is_dirty
+
+
 async def test_with_flush_mode_always_a_batch_is_on_disk_before_its_answer(tmp_path):
     async with running(tmp_path, caudal_flush_mode="always") as broker, connected(broker) as client:
         await client.ask(MetadataRequest(topics=[MetadataRequestTopic(name="t")]), 12)

@@ -322,7 +322,10 @@ def test_a_transaction_over_very_many_partitions_is_ended_in_steps(tmp_path: Pat
     driver = TransactionDriver(tmp_path / "data", partition_count=MARKERS_PER_STEP + 20)
     producer = driver.init()
     driver.coordinator.add_partitions("x", producer, [(TOPIC, index) for index in driver.partitions], driver.now)
+    wanted: list[bool] = []
+    driver.coordinator.on_ending = lambda: wanted.append(driver.coordinator.is_ending)
     producer = driver.end(producer, commit=True)
+    assert wanted == [True]
     assert driver.transaction().state is TransactionState.PREPARE_COMMIT
     with pytest.raises(ConcurrentTransactions):
         driver.produce(producer, "next")
@@ -330,6 +333,7 @@ def test_a_transaction_over_very_many_partitions_is_ended_in_steps(tmp_path: Pat
     driver.coordinator.write_markers(driver.now)
     assert driver.transaction().state is TransactionState.COMPLETE_COMMIT
     assert not driver.coordinator.has_markers_to_write
+    assert not driver.coordinator.is_ending
     assert all(driver.log_of(TOPIC, index).log_end_offset == 1 for index in driver.partitions)
     driver.root.logs.close()
 
