@@ -81,7 +81,7 @@ def test_where_the_log_starts_is_told_as_it_is_now(client):
         {"records": memoryview(bytearray(b"no batch" * 20))},
         {"records": memoryview(b"")},
     ],
-    ids=str,
+    ids=["two partitions", "acks 2", "no topic", "no partition", "transactional", "control", "no batch", "nothing"],
 )
 def test_anything_else_is_the_handlers(clients, asked):
     outcomes = []
