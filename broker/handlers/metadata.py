@@ -42,6 +42,8 @@ def metadata(request: MetadataRequest, context: RequestContext) -> list[bytes] |
 
     Differs from Kafka: a topic that is created by asking for it is answered as existing at once, where Kafka answers
     UNKNOWN_TOPIC_OR_PARTITION until the retry, because here it does exist.
+
+    What it keeps is answered again by `broker.shortcuts.metadata`.
     """
     wants_all = _wants_all(request, context)
     if not wants_all and _has_ids(request):

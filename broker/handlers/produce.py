@@ -127,6 +127,8 @@ def produce(request: ProduceRequest, context: RequestContext) -> ProduceResponse
     """Append each partition's batch; each is answered by itself.
 
     With acks=0 nothing is answered, and an error closes the connection, which is the only sign the client can get.
+    A request of one batch, when the one before was like it, does not come here: `broker.shortcuts.produce` takes the
+    same steps.
     """
     response = ProduceResponse(responses=[])
     unflushed: list[_Unflushed] = []
