@@ -166,10 +166,10 @@ def kafka_of_three(java_tools: JavaTools, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture
 def three_brokers(kafka_of_three: RealKafka) -> Iterator[RealKafka]:
     """The same three, for tests that kill some: whole when they begin and when they have ended."""
-    wait_until(kafka_of_three.is_whole, timeout=60)
+    wait_until(kafka_of_three.is_whole, timeout=120)
     yield kafka_of_three
     kafka_of_three.start_all()
-    wait_until(kafka_of_three.is_whole, timeout=60)
+    wait_until(kafka_of_three.is_whole, timeout=120)
 
 
 @pytest.fixture(scope="session")

@@ -230,15 +230,17 @@ class ClusterRequests:
         return await self.retry(attempt)
 
     async def _coordinators_of(self, group_ids: Sequence[str]) -> dict[int, list[str]]:
-        unknown = [one for one in group_ids if one not in self._coordinators]
+        # A copy: whoever fails to reach a coordinator forgets it for all, also while we ask for the others.
+        known = {one: self._coordinators[one] for one in group_ids if one in self._coordinators}
+        unknown = [one for one in group_ids if one not in known]
         if unknown:
             answer = await self.ask(
                 FindCoordinatorRequest(coordinator_keys=unknown, key=unknown[0]), FindCoordinatorResponse
             )
             for one in answer.coordinators:
                 raise_for(one.error_code, one.error_message)
-                self._coordinators[one.key] = one.node_id
-        return grouped(group_ids, lambda group_id: self._coordinators[group_id])
+                known[one.key] = self._coordinators[one.key] = one.node_id
+        return grouped(group_ids, known.__getitem__)
 
 
 def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:

@@ -135,7 +135,7 @@ def await_all_partitions(run: ProduceRun, *, since: frozenset[int]) -> None:
         found = {where for number, where in run.acknowledged.copy().items() if number not in since}
         return {partition for partition, _ in found} == set(range(PARTITIONS))
 
-    wait_until(has_all, timeout=60, what="records in all partitions")
+    wait_until(has_all, timeout=120, what="records in all partitions")
 
 
 def await_all_read(readers: list[Reader], run: ProduceRun) -> dict[str, float]:
@@ -143,7 +143,7 @@ def await_all_read(readers: list[Reader], run: ProduceRun) -> dict[str, float]:
     begun, took = time.monotonic(), {}
     for reader in readers:
         with contextlib.suppress(AssertionError):
-            wait_until(lambda one=reader: set(run.acknowledged) <= one.read, timeout=60)
+            wait_until(lambda one=reader: set(run.acknowledged) <= one.read, timeout=120)
         unread = {number: where for number, where in run.acknowledged.items() if number not in reader.read}
         assert not unread, (reader.name, reader.told, dict(list(unread.items())[:10]))
         took[reader.name] = round(time.monotonic() - begun, 1)
@@ -176,11 +176,11 @@ def test_v2_goes_on_when_a_leader_is_killed(facing: Facing, three_brokers: RealK
             killed_at = time.monotonic()
             groups = http.get(f"{cluster_url}/consumer-groups")
             groups_s = time.monotonic() - killed_at
-            wait_until(lambda: f"{topic}-instance" in listed(http, cluster_url), timeout=60, what="the group is listed")
+            wait_until(lambda: f"{topic}-instance" in listed(http, cluster_url), timeout=120, what="the group listed")
             await_all_partitions(run, since=before)
             failover_s = time.monotonic() - killed_at
             three_brokers.start_broker(victim)
-            wait_until(three_brokers.is_whole, timeout=60, what="a whole cluster again")
+            wait_until(three_brokers.is_whole, timeout=120, what="a whole cluster again")
             whole_s = time.monotonic() - killed_at
         read_s = await_all_read(readers, run)
     print(f"\nkilled broker {victim}: {len(run.acknowledged)} acknowledged, told {dict(run.told)}", end=", ")
@@ -216,7 +216,7 @@ def test_when_every_broker_is_killed_all_answers_are_503_until_they_are_back(
             three_brokers.start_all()
             ready_s = time.monotonic() - killed_at
             await_all_partitions(run, since=before)
-            wait_until(lambda: len(stream.acknowledged) > receipts, timeout=60, what="a receipt again")
+            wait_until(lambda: len(stream.acknowledged) > receipts, timeout=120, what="a receipt again")
             back_s = time.monotonic() - killed_at - ready_s
         read_s = await_all_read(readers, run)
         assert http.get("/topics").status_code == 200
