@@ -2,9 +2,10 @@
 
 import contextlib
 import json
-import threading
+import socket
+import ssl
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
@@ -184,43 +185,43 @@ def users_file(facing: Facing, content: str) -> Iterator[None]:
         path.write_text(before)
 
 
-def test_who_is_struck_from_the_file_loses_what_is_open(facing: Facing, cluster: str) -> None:
+@contextlib.contextmanager
+def open_stream(facing: Facing, path: str) -> Iterator[Callable[[], int]]:
+    """A stream of records that stays open; each call sends one and returns the error_code of its receipt."""
+    host, port = facing.platform.rest.removeprefix("https://").split(":")
+    context = ssl.create_default_context(cafile=str(facing.authority.certificate))
+    basic = b64encode(b"SHOPKEY:secret").decode()
+    head = f"POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Basic {basic}\r\ncontent-type: application/json\r\n"
+    with socket.create_connection((host, int(port)), timeout=30) as plain:
+        tls = context.wrap_socket(plain, server_hostname=host)
+        tls.sendall(f"{head}transfer-encoding: chunked\r\n\r\n".encode())
+        received = tls.makefile("rb")
+
+        def send() -> int:
+            tls.sendall(b"2\r\n{}\r\n")
+            while not (line := received.readline()).startswith(b'{"'):
+                assert line, "closed without a receipt"
+            code: int = json.loads(line)["error_code"]
+            return code
+
+        yield send
+
+
+def test_who_is_struck_from_the_file_loses_what_is_open(facing: Facing, shop: httpx.Client, cluster: str) -> None:
     """A live tail ends, a stream of records takes no more, an instance reads no more."""
-    with facing.client(ROOT) as root:
-        assert root.post("/topics/prices", json={"records": [{"value": 1}]}, headers=JSON).status_code == 200
-        gate = threading.Event()
-
-        def records() -> Iterator[bytes]:
-            yield b'{"value":{"type":"JSON","data":1}}'
-            gate.wait(30)
-            yield b'{"value":{"type":"JSON","data":2}}'
-
-        receipts: list[int] = []
-
-        def stream() -> None:
-            with facing.client(SHOP) as http:
-                answer = http.post(
-                    f"{cluster}/topics/orders/records", content=records(), headers={"Content-Type": "application/json"}
-                )
-                receipts.extend(json.loads(line)["error_code"] for line in answer.iter_lines() if line)
-
-        with facing.client(SHOP) as shop:
-            wait_until(lambda: shop.get("/topics").status_code == 200, what="the shop is known")
-            streaming = threading.Thread(target=stream)
-            streaming.start()
-            made = shop.post("/consumers/shop-4", json={"name": "one", "format": "json"}, headers=V2)
-            assert made.status_code == 200
-            instance = "/consumers/shop-4/instances/one"
-            there = {"partitions": [{"topic": "prices", "partition": 0}]}
-            assert shop.post(f"{instance}/assignments", json=there, headers=V2).status_code == 204
-            tail = shop.stream(
-                "GET", "/caudal/v1/topics/prices/records?offset=0", headers={"Accept": "text/event-stream"}
-            )
-            with tail as events, users_file(facing, users().replace("prices*", "nothing").replace('"orders", ', "")):
-                assert "retry" in "".join(events.iter_lines())  # ends by itself, as the file says
-                reading = {"Accept": "application/vnd.kafka.json.v2+json"}
-                with facing.client(SHOP) as again:
-                    assert again.get(f"{instance}/records", headers=reading).status_code == 403
-                gate.set()
-                streaming.join()
-    assert receipts == [200, 403]
+    wait_until(lambda: shop.get("/topics").status_code == 200, what="the shop is known")
+    made = shop.post("/consumers/shop-4", json={"name": "one", "format": "json"}, headers=V2)
+    assert made.status_code == 200
+    instance = "/consumers/shop-4/instances/one"
+    there = {"partitions": [{"topic": "prices", "partition": 0}]}
+    assert shop.post(f"{instance}/assignments", json=there, headers=V2).status_code == 204
+    tail = shop.stream("GET", "/caudal/v1/topics/prices/records?offset=0", headers={"Accept": "text/event-stream"})
+    without = users().replace("prices*", "nothing").replace('"orders", ', "")
+    with open_stream(facing, f"{cluster}/topics/orders/records") as send, tail as events:
+        assert send() == 200
+        with users_file(facing, without):
+            assert "retry" in "".join(events.iter_lines())  # ends by itself, as the file says
+            reading = {"Accept": "application/vnd.kafka.json.v2+json"}
+            with facing.client(SHOP) as again:
+                assert again.get(f"{instance}/records", headers=reading).status_code == 403
+            wait_until(lambda: send() == 403, what="the stream is refused")

@@ -134,7 +134,7 @@ def test_a_fault_of_our_own_is_500_and_tells_nothing_of_the_inside(
             answer = proxy.http.get(path)
             assert told(answer) == (500, 500)
             assert "secret" not in answer.text
-    assert caplog.text.count("RuntimeError: a secret of the inside") == 3
+    assert caplog.text.count("RuntimeError: a secret of the inside") >= 3
     assert proxy.http.get("/topics").status_code == 200
 
 

@@ -1,11 +1,18 @@
 """Users, rules and what paths need, without a server."""
 
+import asyncio
+import base64
+import threading
 from pathlib import Path
 
+import httpx
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from app.rest import app as rest_app
-from app.rest.access.credentials import Credentials
+from app.rest.access import credentials as credentials_module
+from app.rest.access.credentials import Credentials, TooManyLogins
+from app.rest.access.gate import Gate
 from app.rest.access.needs import need_of
 from app.rest.access.rules import Kind, Operation, Principal, Rule
 from app.rest.access.throttle import Throttle
@@ -208,6 +215,85 @@ async def test_what_was_proved_is_forgotten_with_the_users_it_was_proved_to(file
     file.write_text(USERS.replace(hash_of_secret("secret"), hash_of_secret("another")))
     now[0] = read_users(file)
     assert await credentials.principal(b"Bearer SHOPKEY:secret", "") is None
+
+
+class Passwords:
+    """Two users with a password each; counts what is hashed, and can be held up."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.checked: list[str] = []
+        self.may_go_on = threading.Event()
+        self.may_go_on.set()
+        principals = {name: Principal(name, []) for name in ("ada", "bob")}
+        users = Users({name: (name, one) for name, one in principals.items()}, {}, {})
+        self.credentials = Credentials(lambda: users, Clock())
+        monkeypatch.setattr(Credentials, "_verify", self._verify)
+
+    def _verify(self, encoded: str, secret: str) -> bool:
+        self.may_go_on.wait(30)
+        self.checked.append(secret)
+        return secret == f"of-{encoded}"
+
+    async def ask(self, name: str, secret: str, address: str = "") -> str | None:
+        said = b"Basic " + base64.b64encode(f"{name}:{secret}".encode())
+        found = await self.credentials.principal(said, "", address=address)
+        return found and found.name
+
+
+async def test_a_password_that_many_bring_at_once_is_hashed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    passwords = Passwords(monkeypatch)
+    found = await asyncio.gather(*(passwords.ask("ada", "of-ada") for _ in range(200)))
+    assert (found, passwords.checked) == (["ada"] * 200, ["of-ada"])
+    assert await passwords.ask("ada", "of-ada") == "ada"
+    assert await passwords.ask("ada", "of:ada") is None
+    assert passwords.checked == ["of-ada", "of:ada"]
+
+
+async def test_who_guesses_makes_nobody_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(credentials_module, "REMEMBERED_MAX", 3)
+    passwords = Passwords(monkeypatch)
+    assert await passwords.ask("ada", "of-ada") == "ada"
+    for number in range(10):
+        assert await passwords.ask("ada", f"guess-{number}") is None
+    assert await passwords.ask("ada", "of-ada") == "ada"
+    assert passwords.checked.count("of-ada") == 1
+
+
+async def test_one_address_does_not_take_all_places_of_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    passwords = Passwords(monkeypatch)
+    passwords.may_go_on.clear()
+    guesses = [asyncio.create_task(passwords.ask("ada", f"guess-{number}", "6.6.6.6")) for number in range(40)]
+    users = asyncio.create_task(passwords.ask("bob", "of-bob", "7.7.7.7"))
+    while sum(task.done() for task in guesses) < 40 - credentials_module.WAITING_PER_ADDRESS_MAX:
+        await asyncio.sleep(0)
+    passwords.may_go_on.set()
+    refused = [one for one in await asyncio.gather(*guesses, return_exceptions=True) if one is not None]
+    assert [type(one) for one in refused] == [TooManyLogins] * 24
+    assert await users == "bob"
+    assert await passwords.ask("ada", "guess-0", "6.6.6.6") is None  # there is room again
+
+
+async def test_refused_logins_count_against_their_address_and_not_its_users(file: Path) -> None:
+    users = read_users(file)
+
+    async def rest(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    gate = Gate(rest, credentials=Credentials(lambda: users, Clock()), throttle=Throttle(3, Clock()))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=gate), base_url="http://x") as http:
+        wrong = {"Authorization": "Bearer SHOPKEY:guess"}
+        assert [(await http.get("/", headers=wrong)).status_code for _ in range(5)] == [401, 401, 401, 429, 429]
+        right = {"Authorization": "Bearer SHOPKEY:secret"}
+        assert [(await http.get("/", headers=right)).status_code for _ in range(4)] == [200, 200, 200, 429]
+
+
+def test_a_bracket_in_a_rule_is_a_bracket(tmp_path: Path) -> None:
+    path = tmp_path / "users.toml"
+    path.write_text("[users.a]\ncertificate = 'a'\nrules = [{ operations = ['consume'], groups = ['g[ab]*'] }]")
+    who = read_users(path).certificates["a"]
+    assert who.may(Operation.CONSUME, "GET", Kind.GROUP, "g[ab]-1")
+    assert not who.may(Operation.CONSUME, "GET", Kind.GROUP, "ga-1")
 
 
 def test_a_client_gets_its_rate_and_a_second_of_it_at_once() -> None:
