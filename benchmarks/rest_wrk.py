@@ -28,7 +28,7 @@ SCHEMA = {
         {"name": "note", "type": "string"},
     ],
 }
-CASES = (("json", 1, 8_000), ("json", 100, 250_000), ("avro", 100, 100_000))  # format, records a request, bound
+CASES = (("json", 1, 15_000), ("json", 100, 400_000), ("avro", 100, 100_000))  # format, records a request, bound
 
 
 def script(folder: Path, embedded: str, records: int, schema_id: int) -> Path:
