@@ -65,7 +65,7 @@ async def partition_count(producer: Producer, topic: str) -> int:
         raise TopicNotFound from None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Placement:
     """Where the records of one request for one topic may go."""
 
