@@ -79,7 +79,6 @@ class HttpConnection(asyncio.Protocol):
         "_headers",
         "_idle_since",
         "_idle_timer",
-        "_is_deaf",
         "_is_in_head",
         "_is_read_paused",
         "_keep_alive_s",
@@ -87,6 +86,7 @@ class HttpConnection(asyncio.Protocol):
         "_loop",
         "_parser",
         "_queue",
+        "_refusal",
         "_running",
         "_scheme",
         "_server",
@@ -134,7 +134,7 @@ class HttpConnection(asyncio.Protocol):
         self._idle_since = 0.0
         self._idle_timer: asyncio.TimerHandle | None = None
 
-        self._is_deaf = False
+        self._refusal = b""  # said when those that were asked before, as a whole, have their answers
         self._is_read_paused = False
         self.is_write_paused = False
         self._writable: asyncio.Event | None = None
@@ -175,7 +175,7 @@ class HttpConnection(asyncio.Protocol):
             self._writable.set()
 
     def data_received(self, data: bytes) -> None:
-        if self._is_deaf or self.transport.is_closing():
+        if self._refusal or self.transport.is_closing():
             return  # refused; what the client still says is of no interest
         try:
             self._parser.feed_data(data)
@@ -295,6 +295,8 @@ class HttpConnection(asyncio.Protocol):
             self.resume_reading()
             if self._queue:
                 self._run(*self._queue.popleft())
+            elif self._refusal:
+                self._end()
             else:
                 self._await_next()
 
@@ -376,13 +378,8 @@ class HttpConnection(asyncio.Protocol):
         running = self._running
         if self.transport.is_closing():
             return
-        if running is not None and not running.more_body:  # asked before, and as a whole: it gets its answer
-            running.keep_alive = False
-            self._queue.clear()
-            self._is_deaf = True
-            return
-        if running is not None and running.is_started:
-            self.transport.close()
+        if running is not None and running.more_body and running.is_started:
+            self.transport.close()  # the answer has begun, and the request cannot be read to its end
             return
         body = json.dumps({"error_code": int(status), "message": message}).encode()
         retry_after = f"retry-after: {retry_after_s}\r\n" if retry_after_s else ""
@@ -390,7 +387,14 @@ class HttpConnection(asyncio.Protocol):
             f"HTTP/1.1 {int(status)} {status.phrase}\r\ncontent-type: application/json\r\n"
             f"content-length: {len(body)}\r\n{retry_after}connection: close\r\n\r\n"
         )
-        self.transport.write(head.encode() + body)
+        self._refusal = head.encode() + body
+        if self._queue and self._queue[-1][0].more_body:
+            self._queue.pop()  # what cannot be read is the rest of this one
+        if running is None or running.more_body:
+            self._end()
+
+    def _end(self) -> None:
+        self.transport.write(self._refusal)
         self.transport.close()
 
 

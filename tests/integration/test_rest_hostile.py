@@ -157,7 +157,6 @@ NO_REQUESTS = {
     "no target": b"GET  HTTP/1.1\r\nhost: x\r\n\r\n",
     "a target in raw bytes": b"GET /topics/\xff\xfe HTTP/1.1\r\nhost: x\r\n\r\n",
     "a target with a tab": b"GET /topics/\tt HTTP/1.1\r\nhost: x\r\n\r\n",
-    "an address without a path": b"GET http://x HTTP/1.1\r\nhost: x\r\n\r\n",
     "an unknown method": b"FETCH /topics HTTP/1.1\r\nhost: x\r\n\r\n",
     "a method in lower case": b"get /topics HTTP/1.1\r\nhost: x\r\n\r\n",
     "an unknown version": b"GET /topics HTTP/1.7\r\nhost: x\r\n\r\n",
@@ -259,10 +258,10 @@ def test_chunks_with_extensions_and_trailers_are_a_body(platform: Platform, byst
     assert (
         exchange(platform.rest, head + b"19;name=value\r\n" + RECORD + b"\r\n0\r\nx-trailer: y\r\n\r\n").status == 200
     )
-    waiting = request("POST", b"/topics/t", b"expect: 100-continue", body=RECORD, content_type=JSON)
-    answer = exchange(platform.rest, waiting)
-    assert (answer.status, answer.count) == (100, 2)
-    assert b"HTTP/1.1 200 " in answer.everything
+    # Its body is there already, so that nobody has to be asked for it.
+    at_once = request("POST", b"/topics/t", b"expect: 100-continue", body=RECORD, content_type=JSON)
+    answer = exchange(platform.rest, at_once)
+    assert (answer.status, answer.count) == (200, 1)
 
 
 def test_requests_one_behind_the_other_are_answered_in_their_order(platform: Platform) -> None:

@@ -182,10 +182,14 @@ async def test_what_an_application_leaves_undone_is_answered_or_cut_off() -> Non
 
 async def test_a_request_that_cannot_be_read_does_not_spoil_the_answer_before_it() -> None:
     async with serving() as port:
-        answer = await say(port, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", b"nonsense\r\n\r\n")
-        assert answers(["GET"], answer) == [(200, b"GET / ")]
+        refusal = (400, b'{"error_code": 400, "message": "Invalid HTTP request received."}')
+        answer = await say(port, 2 * b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", b"nonsense\r\n\r\n")
+        assert answers(["GET"] * 3, answer) == [(200, b"GET / "), (200, b"GET / "), refusal]
+        second = b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nnonsense\r\n\r\n"
+        answer = await say(port, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n" + second)
+        assert answers(["GET", "POST"], answer) == [(200, b"GET / "), refusal]
         alone = await say(port, b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n", b"nonsense\r\n\r\n")
-        assert answers(["POST"], alone)[0] == (400, b'{"error_code": 400, "message": "Invalid HTTP request received."}')
+        assert answers(["POST"], alone) == [refusal]
 
 
 async def test_an_upgrade_is_not_taken_up_and_the_next_request_is_answered() -> None:
