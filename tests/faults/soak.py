@@ -44,6 +44,7 @@ PARTS: Final = {
     "damage-on-pages": Part("tests/faults/test_damage_on_the_pages.py", is_seeded=False),
     "read-check": Part("tests/unit/broker/log/test_read_check.py", is_seeded=False),
     "disk-full": Part("tests/faults/test_disk_full.py", is_seeded=False),
+    "rest-disk-full": Part("tests/faults/test_rest_on_a_full_disk.py", is_seeded=False),
     "failing-disk": Part("tests/faults/test_failing_disk.py", is_seeded=False),
     "few-descriptors": Part("tests/faults/test_few_file_descriptors.py", is_seeded=False),
     "idle-clients": Part("tests/faults/test_idle_clients.py", is_seeded=False),
