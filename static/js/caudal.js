@@ -51,12 +51,13 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 document.addEventListener("visibilitychange", () => { if (!document.hidden && !paused) refreshLive(); });
 
 document.addEventListener("htmx:afterRequest", (event) => {
-  const { xhr, elt, successful } = event.detail;
+  const { xhr, elt } = event.detail;
+  const status = xhr ? xhr.status : 0; // htmx calls an answer that leads to another page neither successful nor failed
   const asOf = xhr && xhr.getResponseHeader("Caudal-As-Of");
   if (asOf && one("#as-of")) one("#as-of").textContent = asOf;
-  if (elt.hasAttribute("data-poll")) connection(successful || (xhr && xhr.status === 204));
-  else if (xhr && !successful && xhr.status !== 422 && xhr.status !== 0) {
-    toast(xhr.status === 403 ? "This page is too old to change anything. Load it again." : `The request failed (${xhr.status}).`, true);
+  if (elt.hasAttribute("data-poll")) connection(status >= 200 && status < 400);
+  else if (status >= 400 && status !== 422) {
+    toast(status === 403 ? "This page is too old to change anything. Load it again." : `The request failed (${status}).`, true);
   }
 });
 

@@ -150,6 +150,27 @@ def test_a_destructive_button_sleeps_until_the_name_is_typed(place, open_page):
     assert "orders" not in place.cluster.topics
 
 
+def test_nothing_is_called_failed_while_the_next_page_is_on_its_way(place, open_page):
+    with open_page() as page:
+        page.goto(f"{place.url}/clusters/prod/topics/orders/settings")
+        page.fill("#delete-confirm", "orders")
+        page.evaluate("""() => new MutationObserver(([change]) => {
+            sessionStorage.said = change.target.textContent.trim();
+        }).observe(document.querySelector("#toasts"), { childList: true })""")
+        page.click("button:has-text('Delete topic')")
+        expect(page.locator(".toast")).to_contain_text("Topic orders was deleted")
+        assert page.evaluate("sessionStorage.said ?? null") is None
+
+
+def test_a_form_that_no_server_takes_says_so(place, open_page):
+    with open_page() as page:
+        page.goto(f"{place.url}/clusters/prod/topics/orders/settings")
+        page.fill("#delete-confirm", "orders")
+        page.route("**/delete", lambda route: route.fulfill(status=503))
+        page.click("button:has-text('Delete topic')")
+        expect(page.locator(".toast.bad")).to_contain_text("The request failed (503).")
+
+
 def test_a_cluster_that_goes_away_is_said_and_its_forms_are_disabled(place, open_page):
     with open_page() as page:
         page.goto(f"{place.url}/clusters/prod/topics/orders/partitions")

@@ -1,60 +1,45 @@
 """Every way to read a topic through the proxy, each in a thread of its own that goes on whatever it is told."""
 
 import json
-import threading
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable
-from typing import Self
 
 import httpx
 
+from tests.integration.in_background import InBackground
 from tests.integration.rest.running_proxy import READ_JSON, V2
 
 PAUSE_S = 0.3  # so that the brokers have the processor, too
 
 
-class Reader:
+class Reader(InBackground):
     """Reads until the block ends. read: the values so far; told: the statuses, with the `error_code` of each error."""
 
     def __init__(self, new_client: Callable[[], httpx.Client], topic: str, group: str = "") -> None:
+        super().__init__()
         self.read: set[int] = set()
         self.told: Counter[str] = Counter()
         self.topic = topic
         self.group = group
         self._new_client = new_client
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._failure: BaseException | None = None
 
     @property
     def name(self) -> str:
         return type(self).__name__
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join(60)
-        assert not self._thread.is_alive(), self.name
-        assert self._failure is None, (self.name, self._failure)
-
-    def _run(self) -> None:
-        try:
-            with self._new_client() as http:
-                self.begin(http)
-                while not self._stop.wait(PAUSE_S):
-                    self.turn(http)
-        except BaseException as error:
-            self._failure = error
+    def run(self) -> None:
+        with self._new_client() as http:
+            self.begin(http)
+            while not self._stop.wait(PAUSE_S):
+                self.turn(http)
 
     def begin(self, http: httpx.Client) -> None:
         """What is done once."""
 
+    @abstractmethod
     def turn(self, http: httpx.Client) -> None:
         """What is done again and again."""
-        raise NotImplementedError
 
     def ask(self, http: httpx.Client, method: str, url: str, **arguments: object) -> httpx.Response | None:
         """The answer of a request that succeeded; of others the code is noted, which must be JSON."""

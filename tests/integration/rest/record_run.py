@@ -4,17 +4,17 @@ import contextlib
 import json
 import socket
 import ssl
-import threading
-from typing import Self
 from urllib.parse import urlsplit
 
 from confluent_kafka import Consumer, TopicPartition
+
+from tests.integration.in_background import InBackground
 
 PIECE_RECORDS = 20
 PAUSE_S = 0.02  # so that the brokers have the processor, too
 
 
-class RecordRun:
+class RecordRun(InBackground):
     """Streams records 0, 1, 2, … to a topic of the proxy at url until the block ends.
 
     acknowledged: record → the partition and offset that its receipt names; refused: the codes of the others.
@@ -23,42 +23,27 @@ class RecordRun:
     def __init__(
         self, cluster_url: str, topic: str, *, tls: ssl.SSLContext | None = None, authorization: str = ""
     ) -> None:
+        super().__init__()
         self.acknowledged: dict[int, tuple[int, int]] = {}
         self.refused: list[int] = []
         self.sent_count = 0
         self._url = f"{cluster_url}/topics/{topic}/records"
         self._tls = tls
         self._authorization = f"Authorization: {authorization}\r\n" if authorization else ""
-        self._stop = threading.Event()
         self._received = bytearray()
-        self._thread = threading.Thread(target=self._run, name="record-run")
-        self._failure: BaseException | None = None
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join(60)
-        assert not self._thread.is_alive()
-        assert self._failure is None, self._failure
-
-    def _run(self) -> None:
+    def run(self) -> None:
         """One open request over a socket: a piece is sent, then all of its receipts are read."""
-        try:
-            parts = urlsplit(self._url)
-            with contextlib.ExitStack() as stack:
-                connection = stack.enter_context(socket.create_connection((parts.hostname, parts.port), timeout=60))
-                if self._tls is not None:
-                    connection = stack.enter_context(self._tls.wrap_socket(connection, server_hostname=parts.hostname))
-                head = f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\n"
-                connection.sendall(f"{head}{self._authorization}Transfer-Encoding: chunked\r\n\r\n".encode())
-                while not self._stop.wait(PAUSE_S):
-                    self._send_piece(connection)
-                connection.sendall(b"0\r\n\r\n")
-        except BaseException as error:
-            self._failure = error
+        parts = urlsplit(self._url)
+        with contextlib.ExitStack() as stack:
+            connection = stack.enter_context(socket.create_connection((parts.hostname, parts.port), timeout=60))
+            if self._tls is not None:
+                connection = stack.enter_context(self._tls.wrap_socket(connection, server_hostname=parts.hostname))
+            head = f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\n"
+            connection.sendall(f"{head}{self._authorization}Transfer-Encoding: chunked\r\n\r\n".encode())
+            while not self._stop.wait(PAUSE_S):
+                self._send_piece(connection)
+            connection.sendall(b"0\r\n\r\n")
 
     def _send_piece(self, connection: socket.socket) -> None:
         numbers = range(self.sent_count, self.sent_count + PIECE_RECORDS)

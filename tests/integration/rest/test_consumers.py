@@ -212,12 +212,14 @@ def test_members_of_other_clients_may_be_in_the_group(proxy: RunningProxy, topic
     with proxy.consumer(group) as consumer:
         consumer.subscribe(topic)
 
-        def is_shared() -> bool:
+        def shares() -> tuple[set[int], set[int]]:
             other.poll(0.2)
             consumer.read(timeout_ms=300)
-            return len(other.assignment()) == len(consumer.assignment()) == 2
+            return {one.partition for one in other.assignment()}, {number for _, number in consumer.assignment()}
 
         try:
-            wait_until(is_shared, timeout=30)
+            wait_until(lambda: [len(share) for share in shares()] == [2, 2], timeout=30, what="each has its half")
+            theirs, ours = shares()
+            assert sorted(theirs | ours) == [0, 1, 2, 3]
         finally:
             other.close()

@@ -138,7 +138,8 @@ CONFIG = "log.cleaner.delete.retention.ms"
 def test_configs_of_the_cluster_are_set_altered_and_reset(proxy: RunningProxy) -> None:
     url = f"{proxy.cluster_url()}/broker-configs"
     set_and_reset(proxy, url, "DYNAMIC_DEFAULT_BROKER_CONFIG")
-    await_everywhere(lambda: proxy.http.get(f"{url}/{CONFIG}").status_code == 404)  # only what was set is listed
+    await_everywhere(lambda: proxy.http.get(f"{url}/{CONFIG}").status_code == 404)
+    assert CONFIG not in [one["name"] for one in get_list(proxy, url)]  # only what was set is listed
 
 
 @proves(
