@@ -42,6 +42,7 @@ func run(args []string) error {
 		kgo.ProducerLinger(5*time.Millisecond),
 		kgo.RetryBackoffFn(func(int) time.Duration { return 50 * time.Millisecond }),
 		kgo.MetadataMinAge(100*time.Millisecond),
+		kgo.AlwaysRetryEOF(), // a broker killed before its first answer is no sign of TLS
 	)
 	if err != nil {
 		return err
