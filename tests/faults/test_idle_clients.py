@@ -32,7 +32,7 @@ TCP_REPAIR = 19
 @contextlib.contextmanager
 def idle_clients(broker: BrokerUnderTest, count: int, data: bytes = b"") -> Iterator[float]:
     """So many connections, held open by a process of their own; yields how many seconds the broker needed for them."""
-    begun, open_files = time.monotonic(), broker.open_files()
+    begun, sockets = time.monotonic(), broker.sockets()
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.faults.idle_clients", str(broker.port), str(count), data.hex()],
         stdin=subprocess.PIPE,
@@ -43,7 +43,7 @@ def idle_clients(broker: BrokerUnderTest, count: int, data: bytes = b"") -> Iter
     assert process.stdout is not None
     try:
         process.stdout.readline()
-        wait_until(lambda: broker.open_files() >= open_files + count, timeout=60, what="all are accepted")
+        wait_until(lambda: broker.sockets() >= sockets + count, timeout=60, what="all are accepted")
         yield time.monotonic() - begun
     finally:
         process.stdin.close()
@@ -102,7 +102,7 @@ def test_a_thousand_clients_that_stop_amid_a_frame_occupy_what_they_sent_until_t
         with idle_clients(broker, HALF_FRAME_CLIENTS, half):
             growth_mib = broker.rss_mib() - rss
             within(p99_ms=(produce_p99_ms(wire), 1000))
-            wait_until(lambda: produce_p99_ms(wire) and broker.open_files() < 100, timeout=60, what="idle close")
+            wait_until(lambda: produce_p99_ms(wire) and broker.sockets() < 100, timeout=60, what="idle close")
     figures(clients=HALF_FRAME_CLIENTS, sent_mib=HALF_FRAME_CLIENTS * len(half) / MIB, growth_mib=growth_mib)
     assert growth_mib < 50
     assert broker.unforeseen_lines() == []
@@ -137,7 +137,7 @@ def test_connections_whose_client_is_gone_without_a_word_are_closed(
     broker.create_topic("busy")
     with WireClient(broker.bootstrap_servers) as wire:
         produce_p99_ms(wire)
-        open_files, rss = broker.open_files(), broker.rss_mib()
+        sockets, rss = broker.sockets(), broker.rss_mib()
         for number in range(HALF_OPEN_CLIENTS):
             if number % 20 == 0:
                 produce(wire, "busy")  # or it would be closed as idle itself, where connecting takes long
@@ -154,7 +154,7 @@ def test_connections_whose_client_is_gone_without_a_word_are_closed(
         begun = time.monotonic()
         within(p99_ms=(produce_p99_ms(wire), 1000))
         wait_until(
-            lambda: produce_for(wire, "busy", 0.1) and broker.open_files() <= open_files + 2,
+            lambda: produce_for(wire, "busy", 0.1) and broker.sockets() <= sockets,
             timeout=60,
             what="all are closed",
         )
