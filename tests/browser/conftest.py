@@ -145,9 +145,14 @@ def open_page(chromium: Browser) -> OpenPage:
             if address.scheme in ("http", "https"):
                 own.add(address.netloc)
 
+        def unanswered(request: Request) -> None:
+            if request.failure != "net::ERR_ABORTED":  # which is what leaving a page does to those under way
+                wrong.append(f"{request.method} {request.url}: {request.failure}")
+
         page.on("console", heard)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("request", asked)
+        page.on("requestfailed", unanswered)
         try:
             yield page
         finally:

@@ -204,4 +204,5 @@ def test_the_menu_of_a_phone_leads_everywhere(place, open_page):
         page.goto(f"{place.url}/clusters/prod")
         page.click("summary:has-text('Menu')")
         page.click(".menu a:has-text('Consumer groups')")
-        page.wait_for_url(re.compile(r"/groups$"))
+        expect(page).to_have_url(re.compile(r"/groups$"))
+        expect(page.locator("h1")).to_have_text("Consumer groups")

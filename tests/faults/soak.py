@@ -81,17 +81,8 @@ class Run:
     def take(self, *, is_short: bool) -> bool:
         """Run it, keep what it printed, and say whether it passed."""
         surroundings = {**os.environ, "CAUDAL_SEEDS": str(self.seed or 1), "CAUDAL_SOAK": "0" if is_short else "1"}
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "--timeout",
-            "0",
-            PARTS[self.name].file,
-        ]
+        options = ["-q", "-p", "no:cacheprovider", "--timeout", "0"]  # hours are meant
+        command = [sys.executable, "-m", "pytest", *options, PARTS[self.name].file]
         partial = self.result("partial")
         with partial.open("w") as output:
             done = subprocess.run(command, cwd=ROOT, env=surroundings, stdout=output, stderr=subprocess.STDOUT)

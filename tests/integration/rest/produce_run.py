@@ -5,10 +5,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Self
 
 import httpx
 
+from tests.integration.in_background import InBackground
 from tests.integration.rest.running_proxy import JSON
 
 RECORDS_PER_REQUEST = 5
@@ -16,7 +16,7 @@ PAUSE_S = 0.05  # so that the brokers have the processor, too
 REQUEST_TIMEOUT_S = 30.0
 
 
-class ProduceRun:
+class ProduceRun(InBackground):
     """Clients that send the numbers 0, 1, 2, … to a topic until the block ends, every other client with keys.
 
     acknowledged: number → the partition and offset of its answer. told: how often which HTTP status came, with the
@@ -24,39 +24,21 @@ class ProduceRun:
     """
 
     def __init__(self, new_client: Callable[[], httpx.Client], topic: str, *, clients: int) -> None:
+        super().__init__(clients)
         self.acknowledged: dict[int, tuple[int, int]] = {}
         self.told: Counter[str] = Counter()
         self.slowest_s = 0.0
         self._new_client = new_client
         self._topic = topic
         self._numbers = itertools.count()
-        self._stop = threading.Event()
         self._lock = threading.Lock()
-        self._failures: list[BaseException] = []
-        self._threads = [threading.Thread(target=self._run, args=(bool(one % 2),)) for one in range(clients)]
 
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
+    def run(self, worker: int) -> None:
+        with self._new_client() as http:
+            while not self._stop.wait(PAUSE_S):
+                self._send(http, is_keyed=bool(worker % 2))
 
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(2 * REQUEST_TIMEOUT_S)
-            assert not thread.is_alive()
-        if self._failures:
-            raise self._failures[0]
-
-    def _run(self, is_keyed: bool) -> None:
-        try:
-            with self._new_client() as http:
-                while not self._stop.wait(PAUSE_S):
-                    self._send(http, is_keyed)
-        except BaseException as error:
-            self._failures.append(error)
-
-    def _send(self, http: httpx.Client, is_keyed: bool) -> None:
+    def _send(self, http: httpx.Client, *, is_keyed: bool) -> None:
         numbers = [next(self._numbers) for _ in range(RECORDS_PER_REQUEST)]
         records = [{"key": f"k{one}", "value": one} if is_keyed else {"value": one} for one in numbers]
         begun = time.monotonic()

@@ -28,7 +28,7 @@ class Reader(InBackground):
     def name(self) -> str:
         return type(self).__name__
 
-    def run(self) -> None:
+    def run(self, worker: int) -> None:
         with self._new_client() as http:
             self.begin(http)
             while not self._stop.wait(PAUSE_S):

@@ -32,7 +32,7 @@ class RecordRun(InBackground):
         self._authorization = f"Authorization: {authorization}\r\n" if authorization else ""
         self._received = bytearray()
 
-    def run(self) -> None:
+    def run(self, worker: int) -> None:
         """One open request over a socket: a piece is sent, then all of its receipts are read."""
         parts = urlsplit(self._url)
         with contextlib.ExitStack() as stack:
