@@ -28,6 +28,7 @@ from app.embedded_listener import own_listener
 from app.errors import StartError
 from app.kafka.admin import KafkaClusterAdmin
 from app.kafka.connection import ClusterUntrusted
+from app.kafka.given_up import report_given_up_requests
 from app.kafka.group_consumer import AiokafkaConsumers
 from app.kafka.ports import ClusterUnreachable
 from app.kafka.producer import KafkaProducer
@@ -114,6 +115,7 @@ class Runtime:
         # What can be wrong in the settings is told before anything runs.
         routes_of(_rest_settings(self.settings))
         self._open_access_log()
+        report_given_up_requests(asyncio.get_running_loop())
         self._connection = connection_of(self.settings.kafka, "kafka", self.settings.kafka.request_timeout_ms)
         if self.settings.is_embedded:
             await self._launch_broker()

@@ -16,7 +16,7 @@ def test_a_java_producer_commits_and_a_java_consumer_reads_it_all(java_tools: Ja
     broker.create_topic("many", partitions=3)
     java_tools.run(
         *("producer-perf-test", *bootstrap, "--topic", "many", "--num-records", "3000", "--record-size", "100"),
-        *("--throughput", "6000", "--transactional-id", "perf", "--transaction-duration-ms", "50"),
+        *("--throughput", "1000", "--transactional-id", "perf", "--transaction-duration-ms", "50"),
     )
     read = java_tools.run(
         *("console-consumer", *bootstrap, "--topic", "many", "--from-beginning", "--isolation-level", "read_committed"),
