@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"caudal.test/conformance/script"
@@ -95,14 +96,21 @@ func (c *client) sendOffsets() (any, error) {
 		if turn.out != "" {
 			session.ProduceSync(patient(), &kgo.Record{Topic: c.plan.Name("tx"), Value: []byte(turn.out)})
 		}
-		if _, err := session.End(patient(), turn.end); err != nil {
+		isCommitted, err := session.End(patient(), turn.end)
+		if err != nil {
 			return nil, err
+		}
+		if isCommitted != bool(turn.end) {
+			return nil, errors.New("the group rebalanced, and the session gave its transaction up")
 		}
 		committed, err := script.Until(
 			func() (kadm.OffsetResponses, error) {
 				return c.admin.FetchOffsets(kadm.RequireStable(patient()), group)
 			},
-			func(found kadm.OffsetResponses) bool { return found.Ok() })
+			func(found kadm.OffsetResponses) bool { // a group's first commit is not in the list while it is pending
+				_, isListed := found.Lookup(source, 0)
+				return isListed && found.Ok()
+			})
 		if err != nil {
 			return nil, err
 		}
