@@ -128,7 +128,9 @@ def test_a_waiting_consumer_gets_a_record_at_once(broker: Broker, topic: str):
 def test_groups_share_partitions_and_rebalance(broker: Broker, fresh_name: Callable[[str], str]):
     topic, group = fresh_name("shared"), fresh_name("group")
     broker.create_topic(topic, partitions=4)
-    produce_all(Producer({"bootstrap.servers": broker.bootstrap_servers}), topic, [b"%d" % n for n in range(400)])
+    producer = Producer({"bootstrap.servers": broker.bootstrap_servers})
+    for partition in range(4):
+        produce_all(producer, topic, [b"%d" % n for n in range(partition, 400, 4)], partition=partition)
     settings = {
         "bootstrap.servers": broker.bootstrap_servers,
         "group.id": group,
@@ -156,7 +158,7 @@ def test_groups_share_partitions_and_rebalance(broker: Broker, fresh_name: Calla
         second.poll(0.1)
     assert len(second.assignment()) == 4
     committed = second.committed([TopicPartition(topic, partition) for partition in range(4)])
-    assert sum(position.offset for position in committed) == 400
+    assert [position.offset for position in committed] == [100] * 4
     second.close()
 
 
